@@ -276,6 +276,8 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: skipped(e, 160, "paused", 160), "was skipped as paused, though nobody paused it"),
     (lambda e: changed(e, 115, tick_us=116), "tick 115000000 has no outcome"),
     (lambda e: also(without(e, 115), row(116)), "is succeeded, though its job was paused"),
+    (lambda e: began(e, 110, at=us(117), end=us(117.1)), "attempt 1 of tick 110000000 began in a pause"),
+    (lambda e: replace(e, starts=[*e.starts, start(105, at=us(107))]), "1 of tick 105000000 after a newer one"),
     # processes
     (lambda e: replace(e, oddities=["something strange"]), "something strange"),
     (lambda e: lived(e, 2, code=-15), "process 2 ended with exit code -15"),
@@ -285,7 +287,8 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: replace(e, faults=e.faults[:2]), "process 2 ended by itself with exit code 0"),
     (lambda e: lived(e, 1, ready=None, code=1, log=AWAY), "process 1 did not start"),
     (lambda e: lived(e, 1, ready=None, code=1, begin=us(141), end=us(142), log="x"), "did not start"),
-    (lambda e: ended(e, 175, "interrupted"), "process 2 cut off run 175 (interrupted) and ended with exit code 0"),
+    (lambda e: ended(e, 175, "lost"), "cut off run 175 (lost) and ended with exit code 0"),
+    (lambda e: ended(e, 175, "interrupted"), "cut off run 175 (interrupted) and ended with exit code 0"),
     (lambda e: lived(e, 2, log="Traceback (most recent call last):"), "logs an error that nobody planned"),
     (lambda e: lived(e, 2, log=PLANNED.replace("Runtime", "Value")), "logs an error that nobody planned"),
     (lambda e: lived(e, 2, log="run 3 had lost its lease"), "process 2 was given up without need: run 3"),

@@ -189,7 +189,7 @@ class BackfillRequests(RunRequests):
             refuse_if_disabled(connection, state)
             if state.exhausted is not None:
                 raise ScheduleError(
-                    f"the job {job_id!r} was added while running, and has no tick left: it runs nowhere any more"
+                    f"the job {job_id!r} was added while running, and has no tick left: it runs no more"
                 )
             found = backfills.count(connection, wanted, _schedule(wanted))
         if found.number is None:

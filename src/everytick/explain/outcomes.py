@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from everytick.model import ticks
+from everytick.read.in_the_way import ticks_behind
+from everytick.read.last_runs import succeeded_before
 from everytick.read.run_columns import took
+from everytick.read.run_filter import FAILING
 from everytick.store.workers import MOST_CRASHES
 from everytick.text.durations import duration
 from everytick.text.instants import at, when
+from everytick.text.wording import counted
 
 from .account import Account
 from .skipped import describe_skipped, grace_time
@@ -43,6 +47,9 @@ def describe(account: Account, row: Any, tick: int | None) -> None:
         _end(account, row)
     else:
         describe_waiting(account, row)
+    _behind(account, row)
+    if row.state in FAILING:
+        _before_and_next(account, row)
 
 
 def _range(account: Account, row: Any, tick: int | None) -> None:
@@ -166,6 +173,27 @@ def _end(account: Account, row: Any) -> None:
         _further(account, row)
     elif row.state in ("failed", "timed_out"):
         _retries(account, row)
+
+
+def _behind(account: Account, row: Any) -> None:
+    """Say how many ticks a run cost that were due while it went on."""
+    if number := ticks_behind(account.facts.connection, row):
+        account.say(
+            f"{counted(number, 'tick')} of the job {'was' if number == 1 else 'were'} skipped because of it"
+        )
+
+
+def _before_and_next(account: Account, row: Any) -> None:
+    """Say when the job last succeeded before a run that failed, and when it is due again."""
+    facts = account.facts
+    good = succeeded_before(facts.connection, row)
+    if good is not None:
+        account.say(
+            f"the last run before it that succeeded is run {good.run_id}, which ended at"
+            f" {at(good.finished_us, facts.zone)}"
+        )
+    if facts.known.next_tick is not None:
+        account.say(f"the next tick is at {at(facts.known.next_tick, facts.zone)}")
 
 
 def _further(account: Account, row: Any) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 from everytick.model.job_filter import DISABLED, ENABLED
 from everytick.model.roles import DEFAULT_QUEUE
+from everytick.read.in_the_way import Hold
 from everytick.read.outages import Outage
 from everytick.text.durations import duration
 from everytick.text.instants import at, when
 
 from .account import Account
-from .facts import Hold
 
 
 def describe_skipped(account: Account, row: Any) -> None:
@@ -114,8 +114,10 @@ def _outage(account: Account, row: Any) -> None:
 
 
 def _down(account: Account, outage: Outage) -> str:
-    zone = account.facts.zone
-    return f"no scheduler was up from {at(outage.start, zone)} to {at(outage.end, zone)}"
+    zone, early = account.facts.zone, ""
+    if outage.first is not None and outage.begins_earlier:
+        early = f" (of ticks that nobody claimed the first was due at {at(outage.first, zone)})"
+    return f"no scheduler was up from {at(outage.start, zone)} to {at(outage.end, zone)}{early}"
 
 
 def _silence(account: Account, row: Any) -> None:

@@ -11,13 +11,11 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from everytick.engine import admission, clock, heartbeats, outcomes, process, runner
+from everytick.engine import admission, clock, heartbeats, process, runner
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.model.misfire import Decision
-from everytick.store import claims, definitions, gaps, pauses, queue, runs, workers, writer
+from everytick.store import claims, gaps, joining, queue, runs, workers, writer
 from everytick.store import job_statements as job_sql
-from everytick.store import process_statements as process_sql
 from everytick.store import statements as sql
 from everytick.store.records import Claim, JobState
 from everytick.system import system
@@ -34,7 +32,7 @@ def _mutant(plant: Mutant) -> Mutant:
 @contextmanager
 def _other_text(statement: object, *changes: tuple[str, str]) -> Iterator[None]:
     """Change the text of a statement that is about many rows."""
-    before = changed = statement._sqlite  # type: ignore[attr-defined]
+    changed: str = statement._sqlite  # type: ignore[attr-defined]
     for old, new in changes:
         assert old in changed, (old, changed)
         changed = changed.replace(old, new)
@@ -213,24 +211,29 @@ def a_cut_run_is_not_told_of() -> AbstractContextManager[Any]:
 # --- those that died ---
 
 
-@_mutant
-def a_lease_ends_by_the_wall_clock() -> AbstractContextManager[Any]:
+def _dying(after: float, clock: Callable[[], float]) -> AbstractContextManager[Any]:
+    """Declare those dead whose heartbeat has not moved for so many seconds by a clock."""
+
     def is_dead(self: Any, process_id: str, host: str, pid: int, beat: int, _now: float) -> bool:
         if workers.is_provably_dead(self._me, process_id, host, pid):
             return True
-        now = ticks.now() / ticks.SECOND
         before = self._watched.get(process_id)
         if before is None or before[0] != beat:
-            self._watched[process_id] = (beat, now)
+            self._watched[process_id] = (beat, clock())
             return False
-        return now - before[1] >= heartbeats.LEASE_SECONDS
+        return clock() - before[1] >= after
 
     return patch.object(heartbeats.Heartbeats, "_is_dead", is_dead)
 
 
 @_mutant
+def a_lease_ends_by_the_wall_clock() -> AbstractContextManager[Any]:
+    return _dying(heartbeats.LEASE_SECONDS, lambda: ticks.now() / ticks.SECOND)
+
+
+@_mutant
 def a_lease_is_too_short() -> AbstractContextManager[Any]:
-    return patch.object(heartbeats, "LEASE_SECONDS", 10.5)
+    return _dying(4.0, lambda: system.monotonic())
 
 
 @_mutant
@@ -254,11 +257,6 @@ def what_a_dead_process_ran_is_given_up() -> AbstractContextManager[Any]:
 
 
 @_mutant
-def a_run_is_tried_again_after_any_number_of_crashes() -> AbstractContextManager[Any]:
-    return patch.object(workers, "MOST_CRASHES", 1_000)
-
-
-@_mutant
 def a_lost_run_keeps_its_attempt_to_itself() -> AbstractContextManager[Any]:
     return patch.object(
         sql, "ARCHIVE_ATTEMPT", sql.ARCHIVE_ATTEMPT.replace(":run_id\nON", ":run_id AND false\nON")
@@ -266,11 +264,12 @@ def a_lost_run_keeps_its_attempt_to_itself() -> AbstractContextManager[Any]:
 
 
 @_mutant
-def each_process_claims_the_startup_runs() -> AbstractContextManager[Any]:
-    usual = claims.claim_startup
+def a_process_that_joins_others_takes_its_start_for_a_new_one() -> AbstractContextManager[Any]:
+    usual = joining._clear_dead
 
-    def claim(connection: Any, me: Any, jobs: Any, _number: int) -> list[Claim]:
-        number = int(system.uniform(1, 1_000_000))
-        return usual(connection, me, jobs, number)
+    def clear(connection: Any, me: Any) -> Any:
+        found = usual(connection, me)
+        found.peers.clear()
+        return found
 
-    return patch.object(claims, "claim_startup", claim)
+    return patch.object(joining, "_clear_dead", clear)

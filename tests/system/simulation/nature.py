@@ -158,9 +158,13 @@ class Nature:
             return
         begin = self._now
         process.program.freeze()
+        # Inside of a transaction: then no other process can write.
+        locks = self._disk.is_held_by(process.program)
         self._world.sleep(int(act.seconds * SECOND))
         process.program.thaw()
         self._note("stop", process.pid, begin)
+        if locks:
+            self._note("lock", 0, begin)
 
     def _terminate(self, act: Act) -> None:
         process = self._slots[act.slot].process

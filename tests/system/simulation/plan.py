@@ -42,13 +42,17 @@ class Act:
 
 @dataclass(frozen=True)
 class Plan:
-    """A world. `seconds`: how long things are done to it. apart: whether each process is on its own host."""
+    """A world. `seconds`: how long things are done to it.
+
+    apart: whether each process is on its own host. grace: how long running jobs get at a stop, in seconds.
+    """
 
     seed: int
     jobs: tuple[str, ...]
     slots: int
     apart: bool
     workers: int
+    grace: float
     seconds: float
     acts: tuple[Act, ...]
 
@@ -61,7 +65,7 @@ class Plan:
         where = "each on a host of its own" if self.apart else "on one host"
         first = (
             f"seed {self.seed}: {self.slots} process(es) {where}, {self.workers} workers each,"
-            f" {self.seconds:g} s, jobs {' '.join(self.jobs)}"
+            f" {self.grace:g} s for a stop, {self.seconds:g} s, jobs {' '.join(self.jobs)}"
         )
         return "\n".join([first, *(f"  {act}" for act in self.acts)])
 
@@ -78,17 +82,23 @@ def plan_of(seed: int) -> Plan:
     streams = choice.sample(list(_STREAMS), choice.randint(1, len(_STREAMS)))
     acts: list[Act] = []
     for _ in range(number):
-        at, slot = round(choice.uniform(FIRST, FIRST + seconds), 3), choice.randrange(slots)
-        for act in _STREAMS[choice.choice(streams)](choice, at):
-            acts.append(replace(act, slot=slot, job=choice.choice(_pausable(jobs)) if act.job else ""))
+        at, slot = _instant(choice, FIRST, FIRST + seconds), choice.randrange(slots)
+        drawn = _STREAMS[choice.choice(streams)](choice, at)
+        job = choice.choice([job for job in PAUSABLE if job in jobs])
+        acts += [replace(act, slot=slot, job=job if act.job else "") for act in drawn]
     acts.sort(key=lambda act: act.at)
     # Enough for all that runs at once, also where one of the processes is down.
     workers = choice.choice([6, 6, 20] if slots > 1 else [12, 20])
-    return Plan(seed, jobs, slots, choice.random() < 0.5, workers, FIRST + seconds, tuple(acts))
+    grace = choice.choice([0.3, 2.0, 2.0])
+    return Plan(seed, jobs, slots, choice.random() < 0.5, workers, grace, FIRST + seconds, tuple(acts))
 
 
-def _pausable(jobs: Sequence[str]) -> list[str]:
-    return [job for job in PAUSABLE if job in jobs]
+def _instant(choice: random.Random, begin: float, end: float) -> float:
+    """Return an instant in seconds, most often near a tick: there things happen."""
+    at = choice.uniform(begin, end)
+    if choice.random() < 0.6:
+        at = int(at) + choice.choice([-0.15, -0.05, -0.001, 0.0, 0.001, 0.003, 0.01])
+    return round(at, 3)
 
 
 def _killing(choice: random.Random, at: float) -> list[Act]:
@@ -107,7 +117,7 @@ def _killing(choice: random.Random, at: float) -> list[Act]:
 
 
 def _freezing(choice: random.Random, at: float) -> list[Act]:
-    return [Act(at, "stop", seconds=choice.choice([0.5, 2.0, 6.0, 14.5, 18.0, 25.0, 25.0]))]
+    return [Act(at, "stop", seconds=choice.choice([0.5, 2.0, 6.0, 8.0, 14.5, 18.0, 25.0, 25.0]))]
 
 
 def _ending(choice: random.Random, at: float) -> list[Act]:

@@ -69,7 +69,7 @@ def tell(plan: Plan) -> Story:
     settings = SchedulerSettings(
         scheduler_max_workers=plan.workers,
         scheduler_misfire_grace_time=60,
-        scheduler_shutdown_grace_time=2,
+        scheduler_shutdown_grace_time=plan.grace,
         scheduler_allowed_packages="simulation",
         scheduler_group_limits=",".join(f"{name}={limit}" for name, limit in LIMITS.items()),
     )

@@ -26,7 +26,7 @@ _BEGIN = 100_000 * SECOND
 # How long it takes at most until a thread that was woken goes on.
 _LATENCY = MILLISECOND // 10
 # A world that takes more does not come to an end.
-_MOST_STEPS = 300_000
+_MOST_STEPS = 150_000
 # What each process of the engine has for itself, and here shares its interpreter: module and name.
 _OWN_GLOBALS = ((present, "_ahead"), (workers, "ALIVE_HERE"))
 

@@ -93,7 +93,9 @@ def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, by:
 def _harmed(attempt: Row, start: Start | None, harm: Harm, kinds: tuple[str, ...]) -> bool:
     """Return whether this harm was done to the process of an attempt, as long as it lasted."""
     for ended in harm.instants(attempt["finished_us"]):
-        begin = ended - 60 * SECOND if start is None else harm.started(start)
+        # One that was recorded as started and not entered: the next process may have begun long after.
+        recorded = harm.instants(attempt["started_us"]) if attempt["started_us"] is not None else []
+        begin = min([ended - 60 * SECOND, *recorded]) if start is None else harm.started(start)
         if harm.near(begin, ended + SECOND, kinds, None if start is None else start.pid):
             return True
     return False

@@ -105,8 +105,8 @@ def overlapping(history: History, harm: Harm) -> Iterator[Violation]:
         for start in sorted(starts, key=lambda start: start.at):
             under_way = [s for s in under_way if s.end is not None and s.end > start.at]
             counted = [s for s in under_way if not harm.harmed(s, s.end or start.at)]
-            # Nor one whose process was frozen between its last look at the lease and its first line: on the event
-            # loop nothing lies between the two.
+            # Nor one whose process was frozen between its last look at the lease and its first line: on the
+            # event loop nothing lies between the two.
             entered_late = history.specs[job].body in ON_THREADS and harm.near(
                 start.at - _ENTERING, start.at, PARTED, start.pid
             )
