@@ -57,6 +57,7 @@ class JobDefinition(JobPause):
         Field(description="file and line; null where the code is not loaded, or it was added later"),
     ]
     problem: Annotated[str | None, Field(description="why a job that was added while running cannot run")]
+    group: Annotated[str | None, Field(description="whose limit its runs share, over all processes")]
 
 
 class JobOptions(TypedDict):
@@ -66,12 +67,14 @@ class JobOptions(TypedDict):
     misfire_grace_time: Annotated[float | None, Field(description="null: without limit")]
     coalesce: bool
     max_instances: int
+    overlap: Annotated[str, Field(description="skip, wait, wait-one or replace")]
     max_catch_up: int
     timeout: float | None
     retries: int
     retry_delay: float
     on_crash: Annotated[str, Field(description="rerun or skip")]
     queue: str
+    group: Annotated[str | None, Field(description="whose limit its runs share")]
     alert: bool
     ping: Annotated[bool, Field(description="whether an address is called; which one is a secret")]
     jitter: float
@@ -79,6 +82,10 @@ class JobOptions(TypedDict):
 
 class JobRow(JobDefinition, JobOutcomes):
     """A job, when it is due, and what became of it lately: `jobs --json`."""
+
+    waits_for: Annotated[
+        str | None, Field(description="for which place a run of it waits: `group database (2 of 2)`")
+    ]
 
 
 class BeforeRetry(TypedDict):
@@ -237,6 +244,9 @@ class RunDetails(RunRow):
     due_at: Time | None
     claimed_at: Time | None
     cancel_asked_at: Time | None
+    replaced_by: Annotated[
+        Time | None, Field(description="the tick for which it was asked to end, with overlap='replace'")
+    ]
     rerun_until: Annotated[
         Time | None, Field(description="until when a run that was cut off may begin its next attempt")
     ]
