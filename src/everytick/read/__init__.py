@@ -34,6 +34,6 @@ and defaults are handed in.
 - `audit`: who did what
 - `sign_outs`: which sessions of the dashboard were ended
 - `paging`: long lists part by part
-- `signs`, `schemas`: how states are marked; what `--json` and the API give
+- `signs`, `schemas`, `trouble_schemas`: how states are marked; what `--json` and the API give
 - `reader`: a look into the ledger for the user's own tasks
 """

@@ -82,7 +82,7 @@ def test_each_kind_of_change_is_told_with_the_ticks_before_and_after(scheduler: 
     start_once(("kept", DAILY), ("moved", DAILY), ("gone", DAILY), ("patient", DAILY))
     scheduler.add_job(task, id="kept", **DAILY)
     scheduler.add_job(task, "cron", hour=4, timezone="Asia/Tokyo", id="moved")
-    options = {"misfire_grace_time": 60, "name": "Patience", "group": "database"}
+    options: dict[str, Any] = {"misfire_grace_time": 60, "name": "Patience", "group": "database"}
     scheduler.add_job(task, id="patient", **options, **DAILY)
     scheduler.add_job(task, id="new", **DAILY)
     found = named(of(scheduler))

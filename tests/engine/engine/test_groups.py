@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -56,6 +57,9 @@ class Work:
         finally:
             self.gauge.leave()
 
+    def has_begun(self, number: int) -> bool:
+        return len(self.begun) == number
+
     def let_go(self, number: int = 1) -> None:
         for _ in range(number):
             self._may_end.release()
@@ -82,7 +86,7 @@ async def test_no_more_runs_of_a_group_begin_than_its_limit_and_each_end_lets_th
             assert len(rows(scheduler, "queued")) == 3
             for number in (3, 4, 5):
                 work.let_go()
-                await until(lambda number=number: len(work.begun) == number)
+                await until(partial(work.has_begun, number))
             work.let_go(9)
     assert sorted(work.begun) == jobs
     assert work.gauge.most == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def jobs(tmp_path: Path) -> dict[str, Job]:
 
 def test_of_two_processes_that_look_at_a_group_one_waits_for_the_other(world: World) -> None:
     for name in ("job0", "job1", "job2"):
-        world.one.rare(lambda inside, name=name: requests.run_now(inside, name, None))
+        world.one.rare(partial(requests.run_now, job_id=name, for_tick=None))
     found = queue.Found()
     with transaction(world.one.connection):
         assert len(queue.take(world.one.connection, world.one.me, {"job0": world.jobs["job0"]}, Room(9))) == 1
