@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections.abc import Collection
 from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
@@ -38,8 +39,8 @@ class Channel:
 
     def __init__(self, address: str, number: int, of: int, apprise: Any, application: str) -> None:
         self.key = hashlib.sha256(address.encode(errors="replace")).hexdigest()[:16]
-        scheme = address.partition("://")[0].lower()
-        self.name = f"{scheme} (address {number} of {of})"
+        scheme = _scheme(address)
+        self.name = f"{scheme or 'unknown'} (address {number} of {of})"
         self._apprise = apprise
         asset = apprise.AppriseAsset(
             app_id=application,
@@ -61,8 +62,10 @@ class Channel:
         finally:
             _said.reset(token)
         if not is_known:
+            # Nothing else of it is shown: where it is malformed, anything may be a secret.
+            begin = f", which begins with {scheme}://," if scheme in _schemes() else ""
             raise ConfigurationError(
-                f"{_VARIABLE}: address {number} of {of}, which begins with {scheme}://, is not one that"
+                f"{_VARIABLE}: address {number} of {of}{begin} is not one that"
                 " Apprise understands: see https://appriseit.com for how each service's is written"
             )
 
@@ -119,6 +122,16 @@ def load(settings: SchedulerSettings, application: str) -> list[Channel]:
 def split(text: str) -> list[str]:
     """Return the addresses in a text. A comma inside of an address is a part of it."""
     return [part for part in _BETWEEN.split(text.strip(" \t\r\n,")) if part]
+
+
+def _scheme(address: str) -> str:
+    found = re.match(r"([A-Za-z][A-Za-z0-9]*)://", address)
+    return found[1].lower() if found else ""
+
+
+def _schemes() -> Collection[str]:
+    """Return what the addresses that Apprise knows begin with."""
+    return frozenset(import_module("apprise.manager_plugins").NotificationManager().schemas())
 
 
 def _overhear(record: logging.LogRecord) -> bool:

@@ -65,6 +65,9 @@ def call(address: str, body: bytes | None, application: str) -> None:
     Raises:
         NotTaken: it did not answer in time, or with an error, or sends the call elsewhere.
     """
+    if not heartbeat_url.is_address(address):
+        # A row that was written by hand may have any. What would say more shows it.
+        raise NotTaken("this is not an address of http or https", hopeless=True)
     exchange = _Exchange(address, body, application)
     system.start_thread(exchange.run, name="scheduler-call")
     if not exchange.done.wait(DEADLINE):
@@ -225,7 +228,7 @@ def _reason(problem: Exception) -> str:
     """Return what went wrong, without the address."""
     if isinstance(problem, urllib.error.URLError):
         problem = problem.reason if isinstance(problem.reason, Exception) else OSError(str(problem.reason))
-    if isinstance(problem, http.client.HTTPException):
+    if isinstance(problem, http.client.HTTPException | ValueError):
         # Its message may hold the address.
         return type(problem).__name__
     return one_line(problem)
