@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Collection
 from contextvars import ContextVar
+from functools import partial
 from importlib import import_module
 from typing import Any
 from urllib.parse import unquote
@@ -19,6 +20,7 @@ from everytick.errors import ConfigurationError
 from everytick.masking import STARS, hide
 from everytick.settings import SchedulerSettings, alerts_not_installed
 
+from . import sender
 from .messages import Message
 
 _VARIABLE = "SCHEDULER_ALERT_URLS"
@@ -49,6 +51,7 @@ class Channel:
             storage_mode="memory",
             # To another host it would send the message, and the secret of the address with it.
             http_redirects=False,
+            **_without_threads(apprise),
         )
         self._to = apprise.Apprise(asset=asset)
         self._parts = sorted({unquote(part) for part in _PART.findall(address)}, key=len, reverse=True)
@@ -70,7 +73,16 @@ class Channel:
             )
 
     def send(self, message: Message) -> str | None:
-        """Send a message; return None if it was taken, else why not. Blocks, for as long as a service may."""
+        """Send a message; return None if it was taken, else why not.
+
+        Blocks until the service has answered, for `sender.ALERT_DEADLINE` seconds at most.
+        """
+        try:
+            return sender.within(sender.ALERT_DEADLINE, partial(self._sent, message), sender.cut)
+        except sender.NotTaken as problem:
+            return str(problem)
+
+    def _sent(self, message: Message) -> str | None:
         warned: list[str] = []
         token = _said.set(warned)
         try:
@@ -132,6 +144,14 @@ def _scheme(address: str) -> str:
 def _schemes() -> Collection[str]:
     """Return what the addresses that Apprise knows begin with."""
     return frozenset(import_module("apprise.manager_plugins").NotificationManager().schemas())
+
+
+def _without_threads(apprise: Any) -> dict[str, Any]:
+    """Return what lets Apprise call a service on the thread that asks.
+
+    Its own threads, which newer versions use for a time limit, would hold up the end of the process.
+    """
+    return {"service_timeout": 0} if hasattr(apprise.AppriseAsset, "_service_timeout") else {}
 
 
 def _overhear(record: logging.LogRecord) -> bool:
