@@ -9,13 +9,13 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from everytick import standard_streams
+from everytick.masking import masked
 from everytick.system import system
 from everytick.text.wording import without_control
 from loguru import logger
 from loguru._error_interceptor import ErrorInterceptor
 
 from . import capture
-from .safe_errors import within_reach
 
 T = TypeVar("T")
 
@@ -66,4 +66,4 @@ def _tell_of_line(
         why = "" if problem is None else capture.trace(problem)
         line = "" if record is None else f": {record['message']}"
         said = f"a line of the log could not be written by sink {interceptor._handler_id}{line}\n{why}"
-        sys.stderr.write(without_control(within_reach(said)))
+        sys.stderr.write(without_control(masked(said)))
