@@ -14,11 +14,13 @@ from everytick.system import system
 from everytick.text.wording import without_control
 from loguru import logger
 from loguru._error_interceptor import ErrorInterceptor
+from loguru._handler import Handler
 
 from . import capture
 
 T = TypeVar("T")
 
+_emit_of_loguru: Any = Handler.emit
 # Without them Python starts no more threads.
 _HOOKS = ((sys, sys.__excepthook__), (threading, threading.__excepthook__))
 
@@ -53,9 +55,22 @@ def let_no_log_line_raise() -> None:
     """Let a line of the log that cannot be written be no error of who logs it.
 
     Loguru tells of it on standard error with the `repr` of all that was logged, secrets and code of jobs
-    included, and raises where a job has closed or replaced that.
+    included, and raises where a job has closed or replaced that. A sink that a job has added with
+    `catch=False` would raise into the scheduler and into other runs.
     """
     ErrorInterceptor.print = _tell_of_line  # type: ignore[method-assign]
+    if Handler.emit is not _emit:
+        Handler.emit = _emit  # type: ignore[method-assign]
+
+
+def _emit(handler: Any, record: dict[str, Any], *given: Any) -> None:
+    try:
+        _emit_of_loguru(handler, record, *given)
+    except KeyboardInterrupt:
+        # Of a person, most often.
+        raise
+    except BaseException as problem:
+        _tell_of_line(handler._error_interceptor, record, exception=problem)
 
 
 def _tell_of_line(
