@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from everytick import standard_streams
 from everytick.masking import masked
-from everytick.system import system
+from everytick.system import put_back_signals, system
 from everytick.text.wording import without_control
 from loguru import logger
 from loguru._error_interceptor import ErrorInterceptor
@@ -33,7 +33,7 @@ def put_back(when: str) -> None:
     Args:
         when: until when it was done, as in "by the end of this run".
     """
-    done = standard_streams.put_back()
+    done = [*standard_streams.put_back(), *put_back_signals()]
     for module, usual in _HOOKS:
         if getattr(module, "excepthook", None) is None:
             module.excepthook = usual  # type: ignore[attr-defined]
