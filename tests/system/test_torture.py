@@ -277,7 +277,7 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: changed(e, 115, tick_us=116), "tick 115000000 has no outcome"),
     (lambda e: also(without(e, 115), row(116)), "is succeeded, though its job was paused"),
     (lambda e: began(e, 110, at=us(117), end=us(117.1)), "attempt 1 of tick 110000000 began in a pause"),
-    (lambda e: replace(e, starts=[*e.starts, start(105, at=us(107))]), "105000000 after a newer one"),
+    (lambda e: replace(e, starts=[*e.starts, start(105, at=us(107))]), "tick 105000000 after a newer one"),
     # processes
     (lambda e: replace(e, oddities=["something strange"]), "something strange"),
     (lambda e: lived(e, 2, code=-15), "process 2 ended with exit code -15"),

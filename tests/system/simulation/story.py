@@ -165,11 +165,14 @@ def _logged(world: World, nature: Nature) -> Iterator[None]:
 
     module: Any = loguru_module
     before, module.aware_now = module.aware_now, now
-    sink = logger.add(lambda _message: None, level="INFO", filter=keep)
+    # No other sink hears of a world, which may say very much.
+    core: Any = logger._core  # type: ignore[attr-defined]
+    sinks, core.handlers, level, core.min_level = core.handlers, {}, core.min_level, float("inf")
+    logger.add(lambda _message: None, level="INFO", filter=keep)
     try:
         yield
     finally:
-        logger.remove(sink)
+        core.handlers, core.min_level = sinks, level
         module.aware_now = before
 
 
