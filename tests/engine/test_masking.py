@@ -257,7 +257,8 @@ def test_a_large_value_is_copied_as_far_as_it_is_shown() -> None:
 )
 def test_a_secret_with_quotes_is_masked_in_json_on_a_page(secret: str) -> None:
     masking.hide(secret)
-    for outer, inner in product([html.escape, quote, json.dumps, repr], [json.dumps, repr]):
+    outside: list[Callable[[str], str]] = [html.escape, quote, json.dumps, repr]
+    for outer, inner in product(outside, [json.dumps, repr]):
         shown = masked(f"begin {outer(inner(secret))} end")
         assert STARS in shown
         assert "ame" not in shown.replace("name", "")
