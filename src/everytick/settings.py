@@ -23,6 +23,7 @@ from everytick.masking import (
     masked,
 )
 from everytick.model.allowed_functions import AllowedFunctions
+from everytick.model.group_limits import GroupLimits
 from everytick.model.job_filter import JobFilter
 from everytick.model.roles import Role, check_queue
 from everytick.references import referred
@@ -96,6 +97,10 @@ class SchedulerSettings(BaseSettings):
     scheduler_enabled_jobs: str = Field(
         default="",
         description="the jobs that this process runs, with commas: ids or patterns (report-*); empty for all",
+    )
+    scheduler_group_limits: str = Field(
+        default="",
+        description="how many runs of a group may be under way, over all processes: database=2,api=5",
     )
     scheduler_disabled_jobs: str = Field(
         default="",
@@ -217,6 +222,12 @@ class SchedulerSettings(BaseSettings):
             check_queue(name)
         return names
 
+    @field_validator("scheduler_group_limits")
+    @classmethod
+    def _readable_limits(cls, text: str) -> str:
+        GroupLimits.read(text)
+        return text
+
     @field_validator("scheduler_allowed_packages")
     @classmethod
     def _named_packages(cls, names: str) -> str:
@@ -241,6 +252,11 @@ class SchedulerSettings(BaseSettings):
         """The jobs that this process is set to run."""
         enabled, disabled = map(_listed, (self.scheduler_enabled_jobs, self.scheduler_disabled_jobs))
         return JobFilter(tuple(enabled), tuple(disabled))
+
+    @property
+    def group_limits(self) -> GroupLimits:
+        """How many runs of each group may be under way."""
+        return GroupLimits.read(self.scheduler_group_limits)
 
     @property
     def zone(self) -> ZoneInfo:

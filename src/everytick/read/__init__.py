@@ -9,6 +9,8 @@ and defaults are handed in.
 - `standings`: how jobs stand (failing, late, paused), and the orders of lists of jobs
 - `overview`, `late`, `hourly`: whether all is well; the last day by hours
 - `failing`, `endings`, `long_runs`: the jobs that fail, the newest ends of all jobs, runs that go on for long
+- `troubles`, `trouble_counts`, `trouble_words`: what went wrong in a time, by job, and whether it is over
+- `in_the_way`: the runs behind which ticks were skipped
 - `jobs`: the jobs as they are shown, with what the code declares
 - `last_runs`: how the last runs of jobs ended, and how long they took
 - `overdue`: the ticks of a job that are due and not claimed
@@ -21,6 +23,7 @@ and defaults are handed in.
 - `reports`: how far runs are, and what their functions returned
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: the runs that a process holds, and those that wait
+- `groups`: the groups of jobs whose runs share a limit, and which jobs wait for a place there
 - `completions`, `following`: the runs that ended since the last look; runs as they end
 - `following_logs`: what the runs of a job log, while they go on
 - `processes`: who keeps the schedule: which processes are up, stuck or gone

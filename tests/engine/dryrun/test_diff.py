@@ -16,7 +16,7 @@ from everytick.store import joining, schema
 from everytick.store.connections import transaction
 from everytick.store.records import Identity
 
-from histories import ask
+from histories import ask, run, write
 from inside import Clock, rows, until
 from ledgers import changing, found_in
 
@@ -82,7 +82,8 @@ def test_each_kind_of_change_is_told_with_the_ticks_before_and_after(scheduler: 
     start_once(("kept", DAILY), ("moved", DAILY), ("gone", DAILY), ("patient", DAILY))
     scheduler.add_job(task, id="kept", **DAILY)
     scheduler.add_job(task, "cron", hour=4, timezone="Asia/Tokyo", id="moved")
-    scheduler.add_job(task, id="patient", misfire_grace_time=60, name="Patience", **DAILY)
+    options = {"misfire_grace_time": 60, "name": "Patience", "group": "database"}
+    scheduler.add_job(task, id="patient", **options, **DAILY)
     scheduler.add_job(task, id="new", **DAILY)
     found = named(of(scheduler))
     assert {job_id: change.what for job_id, change in found.items()} == {
@@ -99,7 +100,11 @@ def test_each_kind_of_change_is_told_with_the_ticks_before_and_after(scheduler: 
     for side, hour in ((moved.old, "T03:00:00"), (moved.new, "T19:00:00")):
         assert side.next is not None
         assert [hour in tick for tick in side.next] == [True] * 3
-    assert found["patient"].details == {"misfire_grace_time": (600, 60), "name": ("task", "Patience")}
+    assert found["patient"].details == {
+        "misfire_grace_time": (600, 60),
+        "name": ("task", "Patience"),
+        "group": (None, "database"),
+    }
     assert found["gone"].new is None
     assert re.fullmatch(r".*test_diff\.py:\d+", found["new"].declared_at or "")
 
@@ -296,3 +301,28 @@ def test_each_removed_job_is_guessed_for_one_new_job_only(scheduler: AsyncIOSche
         "sync_southern": "sync_south",
         "sync_western": None,
     }
+
+
+@pytest.mark.parametrize("only_missed", [False, True])
+def test_the_next_runs_of_a_backfill_are_told(scheduler: AsyncIOScheduler, only_missed: bool) -> None:
+    start_once(("report", DAILY))
+    first = ticks.instant(datetime(2026, 3, 1, 3, tzinfo=UTC))
+    day = ticks.DAY
+    write(
+        scheduler.ledger,
+        "scheduler_runs",
+        [
+            run("report", first),
+            run("report", first + day, "failed"),
+            run("report", first + 2 * day, "failed"),
+        ],
+    )
+    span = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)
+    SchedulerClient().backfill_job("report", *span, only_missed=only_missed, max_instances=2)
+    scheduler.add_job(task, id="report", **DAILY)
+    before = everything(scheduler)
+    found = [(start.why, start.tick) for start in of(scheduler).runs if start.kind == "backfill"]
+    days = (2, 3) if only_missed else (1, 2)
+    assert found == [("backfill", f"2026-03-0{number}T03:00:00+00:00") for number in days]
+    assert everything(scheduler) == before
+    assert f"report (backfill) for 2026-03-0{days[0]} 03:00:00" in ask(scheduler, "diff")

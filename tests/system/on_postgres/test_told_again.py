@@ -99,6 +99,28 @@ TestEnvironments = told_again(
     "test_jobs_added_while_running_are_disabled_too",
     "test_what_was_missed_before_the_job_was_disabled_is_an_outage",
 )
+TestGroups = told_again(
+    "test_groups",
+    "test_a_change_of_the_group_is_in_force_from_the_next_start",
+    "test_a_group_without_a_limit_and_a_job_without_a_group_begin_as_others_do",
+    "test_a_tick_that_waits_for_its_group_beyond_its_grace_time_is_missed",
+    "test_each_tick_of_a_job_that_waits_runs_in_its_turn",
+    "test_no_more_runs_of_a_group_begin_than_its_limit_and_each_end_lets_the_next_begin",
+    "test_runs_by_hand_retries_and_added_jobs_count_for_their_group",
+    "test_ticks_wait_for_a_place_in_their_group_and_the_newest_of_a_job_stays",
+    "test_what_waits_for_its_group_is_told",
+)
+TestOverlap = told_again(
+    "test_overlap",
+    "test_a_retry_waits_for_its_turn_and_replaces_nothing",
+    "test_a_run_is_asked_to_end_and_its_tick_s_successor_begins",
+    "test_a_tick_that_waits_beyond_its_grace_time_is_missed_while_the_run_before_goes_on",
+    "test_every_tick_waits_for_the_run_before_and_begins_oldest_first",
+    "test_only_the_newest_tick_waits",
+    "test_ticks_that_wait_run_after_a_restart",
+    "test_ticks_wait_while_as_many_runs_go_on_as_may",
+    "test_ticks_with_a_jitter_are_decided_about_when_they_are_due",
+)
 # The most telling ones of that file.
 TestHealth = told_again(
     "test_health",
@@ -178,6 +200,8 @@ TestOutages = told_again(
     ],
 )
 TestHourly = told_again("test_hourly")
+# A ledger on a server lies on no disk that could be measured here.
+TestGoneWrong = told_again("test_gone_wrong", but=["test_the_doctor_names_the_disk_that_it_measured"])
 TestOverview = told_again("test_overview")
 TestOverviewPage = told_again("test_overview_page")
 TestPauses = told_again("test_pauses")
@@ -300,4 +324,36 @@ TestWaitingForASlot = told_again(
     "test_a_run_without_a_slot_waits_and_is_not_called_running",
     "test_no_tick_is_given_up_before_each_process_has_looked_for_it",
     "test_of_a_job_without_coalescing_as_many_ticks_wait_as_would_be_made_up_for",
+)
+TestBackfilling = told_again(
+    "test_backfilling",
+    "test_it_goes_on_where_it_was_when_its_process_is_killed",
+    "test_many_processes_together_make_no_tick_twice",
+)
+TestBackfills = told_again(
+    "test_backfills",
+    "test_a_backfill_of_what_was_missed_runs_that_and_leaves_the_records_as_they_are",
+    "test_a_kept_backfill_goes_with_its_history",
+    "test_each_past_tick_runs_once_the_oldest_first_and_knows_what_it_is",
+    "test_it_is_stopped_goes_on_where_it_was_and_over_a_restart",
+    "test_it_waits_while_its_job_is_paused",
+    "test_one_whose_job_is_gone_stops_and_says_why",
+    "test_only_so_many_run_at_once_beside_the_schedule_which_goes_on",
+    "test_only_ticks_that_are_on_record_and_did_not_succeed",
+    "test_the_same_ticks_are_not_filled_twice_at_once",
+    "test_what_was_missed_is_found_in_a_long_history_piece_by_piece",
+)
+TestReported = told_again(
+    "test_reported",
+    "test_a_list_of_runs_has_it",
+    "test_one_run_has_it",
+    "test_pages_have_it",
+    "test_why_tells_how_far_a_run_got",
+)
+TestReports = told_again(
+    "test_reports",
+    "test_a_run_by_hand_hands_its_result_to_whoever_asks",
+    "test_a_run_says_how_far_it_is_while_it_goes_on",
+    "test_none_leaves_nothing_behind",
+    "test_the_last_of_it_stays_when_a_run_fails_and_each_attempt_has_its_own",
 )

@@ -31,10 +31,10 @@ from simulation.plan import Plan
 from simulation.world import SECOND, World
 from torture.checker import violations
 from torture.history import History, Row, Violation
-from torture.world import SCHEDULE, JobSpec
+from torture.world import LIMITS, SCHEDULE, JobSpec
 
 _NAMES: dict[str, Any] = {name: getattr(bodies, name) for name in
-    ("quick", "slow", "thread", "flaky", "dozer", "numb", "hog")}  # fmt: skip
+    ("quick", "slow", "burst", "thread", "flaky", "dozer", "numb", "hog")}  # fmt: skip
 _SPECS = {spec.id: spec for spec in SCHEDULE}
 _PLANNED = "Traceback (most recent call last):\nRuntimeError: as planned"
 
@@ -69,8 +69,9 @@ def tell(plan: Plan) -> Story:
     settings = SchedulerSettings(
         scheduler_max_workers=plan.workers,
         scheduler_misfire_grace_time=60,
-        scheduler_shutdown_grace_time=2,
+        scheduler_shutdown_grace_time=plan.grace,
         scheduler_allowed_packages="simulation",
+        scheduler_group_limits=",".join(f"{name}={limit}" for name, limit in LIMITS.items()),
     )
     with _undisturbed(), use(**seam.parts(world, wall)):
         disk = Disk(world)
@@ -78,13 +79,14 @@ def tell(plan: Plan) -> Story:
         with _logged(world, nature):
             nature.begin()
             world.run()
+        lives = nature.lives()
         runs, attempts, jobs = _rows(disk)
         history = History(
             schedule=[spec for spec in SCHEDULE if spec.id in plan.jobs],
             clock=nature.clock,
             until=nature.until,
             faults=nature.faults,
-            lives=nature.lives(),
+            lives=lives,
             starts=bodies.marks.starts,
             runs=runs,
             attempts=attempts,

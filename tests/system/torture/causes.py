@@ -61,19 +61,19 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
         row = jobs[attempt["run_id"]]
         spec = history.specs.get(row["job_id"])
         start = starts.get((attempt["run_id"], attempt["attempt"]))
-        sentence = spec and _wrong_end(spec, attempt, start, harm)
+        sentence = spec and _wrong_end(spec, attempt, start, harm, row.get("replaced_by_us"))
         if sentence:
             what = f"{name(row)} attempt {attempt['attempt']} {sentence}"
             yield Violation(what, row["job_id"], row["tick_us"], start.pid if start else 0)
 
 
-def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm) -> str:
+def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, by: int | None) -> str:
     state, number = attempt["state"], attempt["attempt"]
     if state == "lost" and not _harmed(attempt, start, harm, (*DEADLY, *ENDING, *PARTED)):
         return "is recorded as lost, though nobody harmed its process"
     if state == "interrupted" and not _harmed(attempt, start, harm, ENDING):
         return "is recorded as interrupted, though nobody asked its process to stop"
-    if state == "cancelled":
+    if state == "cancelled" and by is None:
         return "is recorded as cancelled, but nothing cancels it"
     if state == "failed" and not (spec.retries and number % 3):
         return "is recorded as failed, but it did not"
@@ -93,7 +93,9 @@ def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm) -> 
 def _harmed(attempt: Row, start: Start | None, harm: Harm, kinds: tuple[str, ...]) -> bool:
     """Return whether this harm was done to the process of an attempt, as long as it lasted."""
     for ended in harm.instants(attempt["finished_us"]):
-        begin = ended - 60 * SECOND if start is None else harm.started(start)
+        # One that was recorded as started and not entered: the next process may have begun long after.
+        recorded = harm.instants(attempt["started_us"]) if attempt["started_us"] is not None else []
+        begin = min([ended - 60 * SECOND, *recorded]) if start is None else harm.started(start)
         if harm.near(begin, ended + SECOND, kinds, None if start is None else start.pid):
             return True
     return False
@@ -136,6 +138,13 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
         return f"was skipped for the reason {reason!r}"
     if last is None:
         return ""
+    if row["attempt"] and reason == "coalesced" and spec.overlap == "wait":
+        return "was skipped (coalesced) though each tick of its job waits"
+    if row["attempt"] and reason == "coalesced" and spec.overlap != "skip":
+        # The newest one waits, whatever happens.
+        following = spec.next_tick(last)
+        is_young = following is not None and row["finished_us"] < following - SECOND
+        return "was skipped (coalesced) though nothing newer took its place" if is_young else ""
     if spec.steps and reason == "outage":
         # A redeploy began it anew: what the former version left is not made up for.
         return ""
@@ -147,7 +156,8 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
     newer = last
     for _ in range(spec.catch_up):
         newer = spec.next_tick(newer) or newer
-    if reason == "coalesced" and decided < newer and not second_look:
+    # A run is claimed a moment before it is due.
+    if reason == "coalesced" and decided < newer - _AHEAD and not second_look:
         return "was skipped (coalesced) though nothing newer took its place"
     instants = [*harm.instants(last), *harm.instants(decided)]
     begin, end = min(instants) - _BEFORE * SECOND, max(instants) + _AFTER * SECOND
@@ -188,6 +198,9 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         gone = row["claimed_us"] is None and row["reason"] in _LATE
         if spec is None or row["tick_us"] is None or row["attempt"] > 1:
             continue
+        if row["attempt"] and (spec.overlap != "skip" or spec.group):
+            # It waited for another run.
+            continue
         if not gone and row["claimed_us"] is None:
             continue
         bound = _GIVEN_UP if gone else _TAKEN
@@ -195,7 +208,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         decided = row["finished_us"] if gone else row["claimed_us"]
         # Where the clock was set, an instant that the ledger names may stand for several.
         first = min(harm.instants(decided), default=0)
-        if row["reason"] == "coalesced" and spec.max_instances == 1:
+        if spec.max_instances == 1:
             # The runs of earlier ticks begin before it (R14): until the last of them has ended it waits, also
             # behind one that a frozen process holds.
             earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= decided)
@@ -203,8 +216,10 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         for shown in harm.instants(due):
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, asked.get(spec.id, shown))
-            # The process that claimed it may not be the first one, if a fault hit the first in between.
-            taken_over = not gone and harm.near(at, first, (*DEADLY, *ENDING, *PARTED))
+            # The process that claimed it may not be the first one, if a fault hit the first in between: also
+            # before it was due, if it has a jitter.
+            reserved = min([at, *harm.instants(row["tick_us"])]) - _AHEAD
+            taken_over = not gone and harm.near(reserved, first, (*DEADLY, *ENDING, *PARTED))
             if taken_over or _paused_between(history, spec, at, first):
                 continue
             # Of a job that a redeploy changed, only the processes with the newer code decide (R8).
@@ -263,6 +278,17 @@ def pauses(history: History, harm: Harm) -> Iterator[Violation]:
             continue
         elif instants and any(all(at < z.begin for at in instants) and a.end < first for a, z in spells):
             yield Violation(f"{name(row)} is {row['state']}, though its job was paused", job, tick)
+
+
+def entered_in_pauses(history: History, harm: Harm) -> Iterator[Violation]:
+    """R8: no run of the schedule is entered in a pause, also none that was due before, or was cut off."""
+    spells = _spells(history.commands)
+    for start in history.starts:
+        if start.kind != "scheduled" or harm.disturbed(start.pid, start.at - 2 * SECOND, start.at):
+            continue
+        if any(a.job == start.job and a.end + _ENTERING < start.at < z.begin for a, z in spells):
+            sentence = f"attempt {start.attempt} of tick {start.tick} began in a pause"
+            yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
 
 
 def _within(instants: list[int], begin: int, resume: Command) -> bool:
