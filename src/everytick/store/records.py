@@ -166,17 +166,17 @@ class JobState:
         """Return the state that a row has. A file takes anything in any column (R8).
 
         Where its watermark is no number, no more ticks are accounted for, and where the begin of its pause is
-        none, the pause begins at the watermark. A pause whose end is none has none.
+        none, the pause begins at the watermark. A pause whose end is none, or beyond the calendar, has none.
         """
         state = JobState(*row)
         watermark, paused, until = state.watermark, state.paused, state.paused_until
-        if type(watermark) is int and type(paused) in _INSTANT and type(until) in _INSTANT:
+        if type(watermark) is int and type(paused) in _INSTANT and _is_end(until):
             return state
         return replace(
             state,
             watermark=watermark if type(watermark) is int else ticks.FOREVER,
             paused=paused if type(paused) in _INSTANT else 0,
-            paused_until=until if type(until) is int else None,
+            paused_until=until if _is_end(until) else None,
         )
 
     def is_paused(self, now: int) -> bool:
@@ -259,8 +259,12 @@ def is_paused(since: int | None, until: int | None, now: int) -> bool:
 
     A pause with an end is over at that very instant, even if its end is not yet recorded in the ledger.
     """
-    # A file takes anything for an instant: such a pause has no end.
-    return since is not None and (type(until) is not int or until > now)
+    return since is not None and (until is None or not _is_end(until) or until > now)
+
+
+def _is_end(until: object) -> bool:
+    """Return whether the end of a pause is none, or an instant."""
+    return until is None or (type(until) is int and ticks.FIRST <= until <= ticks.FOREVER)
 
 
 def settled_until(watermark: int, paused_until: int | None) -> int:
