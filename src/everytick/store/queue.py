@@ -46,7 +46,7 @@ class _Run(NamedTuple):
         for name, number in (("attempt", self.attempt), ("crashes", self.crashes)):
             if not 0 <= number < TOO_MANY:
                 return f"its {name} is {number}"
-        return "it is to be taken up before it is due" if self.due > by else None
+        return None if 0 <= self.due <= by else f"its due is {self.due}"
 
 
 _NUMBER, _TEXT, _NUMBER_OR_NONE = (int,), (str,), (int, type(None))

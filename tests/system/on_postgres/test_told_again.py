@@ -180,6 +180,7 @@ TestOutages = told_again(
 TestHourly = told_again("test_hourly")
 TestOverview = told_again("test_overview")
 TestOverviewPage = told_again("test_overview_page")
+TestOddRows = told_again("test_odd_rows")
 TestPauses = told_again("test_pauses")
 TestRequestCommands = told_again(
     "test_request_commands",
