@@ -21,7 +21,9 @@ def describe_waiting(account: Account, row: Any) -> None:
     if describe := known.get(row.state):
         describe(account, row)
     else:
-        account.say(f"its state, {row.state!r}, is none that this version of everytick knows: it is left as it is")
+        account.say(
+            f"its state, {row.state!r}, is none that this version of everytick knows: it is left as it is"
+        )
 
 
 def _running(account: Account, row: Any) -> None:

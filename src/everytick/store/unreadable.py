@@ -143,7 +143,8 @@ def search(connection: Connection, limit: int, seconds: float) -> Search:
     if not isinstance(connection, sqlite3.Connection):
         rows = connection.execute(_UNTAKEN, {"limit": limit}).fetchall()
         found.rows.extend(
-            UnreadableRow("scheduler_runs", f"run_id={run_id}", name, str(value)) for run_id, name, value in rows
+            UnreadableRow("scheduler_runs", f"run_id={run_id}", name, str(value))
+            for run_id, name, value in rows
         )
     if isinstance(connection, sqlite3.Connection):
         give_up = system.monotonic() + seconds
