@@ -127,7 +127,7 @@ class Process:
         self._keep_options(self._registration.jobs_added)
         if unreadable := sorted(set(self._registration.unreadable)):
             logger.error(
-                "{} with a row that cannot be read, which does not run until that is put right (see doctor): {}",
+                "{} with a row that cannot be read, which does not run until that is mended: {}",
                 counted(len(unreadable), "job"),
                 cut_list(unreadable),
             )
