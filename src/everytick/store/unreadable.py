@@ -137,15 +137,12 @@ class Search(NamedTuple):
 def search(connection: Connection, limit: int, seconds: float) -> Search:
     """Look through all tables for some seconds, small ones first, and the newest rows of each first.
 
-    `limit`: how many rows of each table are returned at most. On a server, only the runs that nobody can take.
+    `limit`: how many rows of each table are returned at most. On a server, only runs that nobody can take.
     """
     found = Search([], {})
     if not isinstance(connection, sqlite3.Connection):
-        rows = connection.execute(_UNTAKEN, {"limit": limit}).fetchall()
-        found.rows.extend(
-            UnreadableRow("scheduler_runs", f"run_id={run_id}", name, str(value))
-            for run_id, name, value in rows
-        )
+        for run_id, name, value in connection.execute(_UNTAKEN, {"limit": limit}).fetchall():
+            found.rows.append(UnreadableRow("scheduler_runs", f"run_id={run_id}", name, str(value)))
     if isinstance(connection, sqlite3.Connection):
         give_up = system.monotonic() + seconds
         tables = _tables(connection)

@@ -84,7 +84,13 @@ def odd_runs(ledger: Ledger) -> Iterator[dict[str, Any]]:
     held = {"process_id": "gone", "claimed_us": now - ticks.SECOND, "started_us": now - ticks.SECOND}
     cut = {**held, "finished_us": now - ticks.SECOND, "rerun_until_us": now + 3600 * ticks.SECOND}
     old = {"finished_us": now - 3600 * ticks.DAY}
-    states = {"queued": {}, "retrying": {"attempt": 2}, "claimed": held, "running": held, "lost": cut}
+    states: dict[str, dict[str, Any]] = {
+        "queued": {},
+        "retrying": {"attempt": 2},
+        "claimed": held,
+        "running": held,
+        "lost": cut,
+    }
     for job_id in ("job", "other"):
         for state, more in [*states.items(), ("failed", old)]:
             row = {"job_id": job_id, "state": state, **base, **more}
@@ -208,7 +214,11 @@ def odd_others(ledger: Ledger, table: Table) -> Iterator[dict[str, Any]]:
         base[column.name] = now if column.name.endswith("_us") else 1
         if not isinstance(column.type, Integer):
             base[column.name] = column.name
-    base |= {name: value for name, value in known.items() if name in base}
+    base |= {
+        name: value
+        for name, value in known.items()
+        if name in base and (value is not None or table.columns[name].nullable)
+    }
     keys = [key.name for key in table.primary_key]
     for spoiled in spoilt(ledger, table, base):
         key = keys[0]
@@ -312,7 +322,15 @@ async def test_rows_with_a_part_missing_are_shown(scheduler: AsyncIOScheduler) -
     assert insert(scheduler.ledger, schema.runs, iter(found)) == len(found)
     insert(scheduler.ledger, schema.jobs, iter([{**job, "job_id": "9" * 5_000}]))
     run_ids = [row["run_id"] for row in rows_of(scheduler, "job")]
-    paths = ("/", "/running", "/runs", "/jobs", "/api/v1/overview", "/api/v1/jobs", "/api/v1/runs")
+    paths: tuple[str, ...] = (
+        "/",
+        "/running",
+        "/runs",
+        "/jobs",
+        "/api/v1/overview",
+        "/api/v1/jobs",
+        "/api/v1/runs",
+    )
     paths += ("/job?id=job", "/job?id=job&ask=true", "/api/v1/jobs/job/why")
     paths += tuple(f"/run/{run_id}" for run_id in run_ids)
     broken = [path for path in paths if look(scheduler.ledger, path).status_code != 200]
