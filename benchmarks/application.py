@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
 from app_session import render
-from benchmarks.environments import CACHE, ROOT
+from benchmarks.environments import CACHE, ROOT, install, make_environment
 from benchmarks.running import PEERS
 
 FOLDER = CACHE / "application"
@@ -24,11 +22,10 @@ def python() -> Path:
     write_schedule(FOLDER / "project")
     inside = FOLDER / "environment/bin/python"
     if not inside.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(FOLDER / "environment")], check=True)
-    install = [str(inside), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    subprocess.run([*install, "--editable", str(FOLDER / "project")], check=True)
-    # In a kept environment pip leaves an engine of the same version as it is.
-    subprocess.run([*install, "--no-deps", "--editable", str(ROOT)], check=True)
+        make_environment(inside.parents[1])
+    install(inside, "--editable", str(FOLDER / "project"))
+    # In a kept environment an engine of the same version is left as it is.
+    install(inside, "--no-deps", "--editable", str(ROOT))
     return inside
 
 

@@ -26,14 +26,21 @@ def environment(name: str, requirements: Sequence[str], python: str = sys.execut
     if not complete.exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # The virtualenv module of the standard library has pip, which can install whatever is asked for.
-        _run([python, "-m", "venv", str(folder)])
+        make_environment(folder, python)
         if requirements:
-            _run(
-                [str(inside), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
-            )
+            install(inside, *requirements)
         complete.touch()
     return inside
+
+
+def make_environment(folder: Path, python: str = sys.executable) -> None:
+    """Make an empty environment."""
+    _run([python, "-m", "venv", "--without-pip", str(folder)])
+
+
+def install(python: Path, *what: str) -> None:
+    """Install requirements, by uv: it takes a tenth of the time of pip, which each environment would need."""
+    _run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(python), *what])
 
 
 def versions(python: Path, packages: Sequence[str]) -> dict[str, str]:

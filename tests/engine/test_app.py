@@ -18,6 +18,7 @@ from everytick.command_line import python, script
 
 from a_shop import OTHER, TABLE, called, job_ids
 from a_shop import folder as folder
+from sources import parsed
 
 SOURCE = Path(which.__file__).parent
 
@@ -215,7 +216,7 @@ OF_THE_TEMPLATE = ("update", "installed.py")
 )
 def test_no_sentence_names_a_command_of_another_application(file: Path) -> None:
     """What a person types is asked of the application, since not each is called `app`."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = parsed(file)
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     docstrings = {ast.get_docstring(it, clean=False) for it in ast.walk(tree) if isinstance(it, documented)}
     for node in ast.walk(tree):

@@ -12,6 +12,8 @@ import everytick
 import pytest
 from everytick.store import schema
 
+from sources import parsed
+
 ENGINE = Path(everytick.__file__).parent
 TESTS = Path(__file__).parents[1]
 
@@ -38,7 +40,7 @@ def test_the_package_lists_its_rooms() -> None:
 
 def imported_by(file: Path) -> set[str]:
     """Return the modules that a file imports, by the first part of their names; not those beside it."""
-    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    nodes = list(ast.walk(parsed(file)))
     named = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
     named += [it.name for node in nodes if isinstance(node, ast.Import) for it in node.names]
     return {name.partition(".")[0] for name in named}
@@ -73,7 +75,7 @@ SQL_MODULES = {f"everytick.store.{name}" for name in ("schema", "statements", "j
 
 def asks_the_tables(file: Path) -> bool:
     """Return whether a module has a query on the ledger's tables: by their description, or as text."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and QUERY.search(node.value):
             return True
         if not isinstance(node, ast.Import | ast.ImportFrom):

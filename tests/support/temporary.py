@@ -31,7 +31,7 @@ except ImportError:  # Windows: nothing is locked there, and so nothing of an ea
 PREFIX = "copier-scheduler-tests-"
 LOCK = "in-use-while-locked"
 _MEMORY = Path("/dev/shm")
-# The whole suite takes less than a third of that at a time.
+# For environments of a hundred megabytes, of which several stand at a time, and the cache they come from.
 _ROOM = 6 * 1024**3
 _VARIABLE = "COPIER_SCHEDULER_TESTS_FOLDER"
 _numbers = itertools.count()

@@ -33,6 +33,7 @@ def released(*, ruff: bool = False) -> tuple[TemplateHistory, Reader]:
 
 
 @pytest.mark.full
+@pytest.mark.long
 def test_update_your_project() -> None:
     page, (history, reader) = Page("update-your-project"), released()
     outdated = page.take("console", "$ make outdated")
@@ -156,6 +157,7 @@ def test_keep_up_with_renovate() -> None:
 
 
 @pytest.mark.full
+@pytest.mark.long
 def test_use_several_templates() -> None:
     page, (_, reader) = Page("use-several-templates"), released()
     letters = fresh_folder("letters")

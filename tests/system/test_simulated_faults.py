@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from simulation.plan import plan_of
+from simulation.mutants import MUTANTS
+from simulation.plan import Act, Plan, plan_of
+from simulation.shrinking import shrink
 from simulation.story import tell
 
 # Worlds with faults of many kinds in each.
 _QUICK, _MORE = range(1, 7), range(7, 30)
+# Of how many seeds one must find a planted bug.
+_FOUND_WITHIN = 40
 
 
 def told(seed: int) -> None:
@@ -64,3 +68,26 @@ def test_so_it_does_in_another_interpreter_whatever_the_order_of_its_sets() -> N
         )
         said.add(done.stdout.strip() or done.stderr)
     assert said == {tell(plan_of(11)).digest}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_planted_bug_is_found(name: str) -> None:
+    for seed in range(1, 1 + _FOUND_WITHIN):
+        with MUTANTS[name]():
+            story = tell(plan_of(seed))
+        if story.violations:
+            # So it is the bug that is found, and nothing else.
+            told(seed)
+            return
+    pytest.fail(f"none of {_FOUND_WITHIN} seeds found it")
+
+
+def test_a_history_is_shrunk_to_the_act_that_breaks_something() -> None:
+    acts = tuple(Act(float(at), "kill", slot=at % 3) for at in range(4, 20))
+    plan = Plan(1, ("quick", "slow", "morph"), 3, False, 6, 2.0, 30.0, acts)
+
+    small = shrink(plan, lambda plan: acts[7] in plan.acts and "slow" in plan.jobs)
+
+    assert (small.acts, small.jobs, small.slots) == ((acts[7],), ("slow",), 3)
+    assert small.seconds < 15

@@ -164,6 +164,27 @@ def requested(history: History, *rows: dict[str, Any]) -> History:
     return replace(also(history, *rows), requested=[("one", us(150), us(149))])
 
 
+def filling(history: History, *made: tuple[float, float]) -> History:
+    """Add a backfill of two ticks, and its runs: each the tick in hours, and when its body began."""
+    of_it: dict[str, Any] = {
+        "kind": "backfill",
+        "tick_us": None,
+        "job_id": "past",
+        "backfill_id": 1,
+        "for_tick_us": 0,
+    }
+    rows, starts = [], []
+    for run, (hour, at) in enumerate(made, 900):
+        ends = {"due_us": at, "claimed_us": at, "started_us": at, "finished_us": at + 2}
+        rows.append(row(0, run_id=run, **of_it | ends) | {"for_tick_us": us(hour * 3_600)})
+        begun: dict[str, Any] = {"run": run, "kind": "backfill", "job": "past", "tick": us(hour * 3_600)}
+        starts.append(start(0, at=us(at), end=us(at + 2), **begun))
+    past = [*history.schedule, JobSpec("past", 3_600 * SECOND)]
+    known = {**history.jobs, "past": {"changed_us": us(100), "definition": ""}}
+    found = replace(history, schedule=past, jobs=known, fills=[(1, us(3_600), us(7_200), us(110))])
+    return replace(also(found, *rows), starts=[*found.starts, *starts])
+
+
 ONE = row(150, run_id=900, job_id="one")
 ONE_STARTED = start(150, run=900, job="one")
 HOG = start(160, run=901, job="hog", end=us(163))
@@ -191,6 +212,12 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: also(e, startup(2, 900), startup(3, 901)), "though the schedule was started at most 2 times"),
     (lambda e: also(e, row(150, run_id=900, kind="manual", tick_us=None)), "was not asked for"),
     (lambda e: replace(e, runs=[r for r in e.runs if r["tick_us"]]), "it never ran at a start"),
+    # backfills
+    (lambda e: filling(e, (1, 120)), "tick 7200000000 has 0 runs of backfill 1"),
+    (lambda e: filling(e, (1, 120), (1, 123), (2, 126)), "tick 3600000000 has 2 runs of backfill 1"),
+    (lambda e: filling(e, (1, 120), (2, 123), (3, 126)), "tick 10800000000 has 1 runs of backfill 1"),
+    (lambda e: filling(e, (1, 120), (2, 121)), "7200000000 of backfill 1 began while 3600000000 was under"),
+    (lambda e: filling(e, (1, 120), (2, 123), (1.5, 126)), "is for no tick of the past"),
     # the ledger against the bodies' file
     (lambda e: ended(e, 160, "skipped", reason="missed"), "recorded as skipped, but it ran"),
     (lambda e: began(e, 160, end=None), "recorded as succeeded, but attempt 1 did not end"),
@@ -232,6 +259,8 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: skipped(e, 160, "paused", 160), "was skipped as paused, though nobody paused it"),
     (lambda e: changed(e, 115, tick_us=116), "tick 115000000 has no outcome"),
     (lambda e: also(without(e, 115), row(116)), "is succeeded, though its job was paused"),
+    (lambda e: began(e, 110, at=us(117), end=us(117.1)), "attempt 1 of tick 110000000 began in a pause"),
+    (lambda e: replace(e, starts=[*e.starts, start(105, at=us(107))]), "1 of tick 105000000 after a newer one"),
     # processes
     (lambda e: replace(e, oddities=["something strange"]), "something strange"),
     (lambda e: lived(e, 2, code=-15), "process 2 ended with exit code -15"),
@@ -241,7 +270,8 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: replace(e, faults=e.faults[:2]), "process 2 ended by itself with exit code 0"),
     (lambda e: lived(e, 1, ready=None, code=1, log=AWAY), "process 1 did not start"),
     (lambda e: lived(e, 1, ready=None, code=1, begin=us(141), end=us(142), log="x"), "did not start"),
-    (lambda e: ended(e, 175, "interrupted"), "process 2 interrupted run 175 and ended with exit code 0"),
+    (lambda e: ended(e, 175, "lost"), "cut off run 175 (lost) and ended with exit code 0"),
+    (lambda e: ended(e, 175, "interrupted"), "cut off run 175 (interrupted) and ended with exit code 0"),
     (lambda e: lived(e, 2, log="Traceback (most recent call last):"), "logs an error that nobody planned"),
     (lambda e: lived(e, 2, log=PLANNED.replace("Runtime", "Value")), "logs an error that nobody planned"),
     (lambda e: lived(e, 2, log="run 3 had lost its lease"), "process 2 was given up without need: run 3"),
@@ -251,6 +281,7 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
 
 def test_the_checker_accepts_what_is_right() -> None:
     assert [str(found) for found in violations(good())] == []
+    assert [str(found) for found in violations(filling(good(), (1, 120), (2, 123)))] == []
 
 
 @pytest.mark.parametrize(("breach", "sentence"), BREACHES, ids=[sentence for _, sentence in BREACHES])
@@ -366,5 +397,6 @@ def test_half_a_minute_of_torture_breaks_no_promise(tmp_path: Path) -> None:
     assert len(set(kinds) - {"busy"}) >= 4
     assert {"lock", "full", "moved"} & set(kinds)
     assert history.requested
+    assert [fill for fill in history.fills if fill[0] in {row["backfill_id"] for row in history.runs}]
     again = load(tmp_path, SCHEDULE)
     assert (again.faults, again.starts, again.clock) == (history.faults, history.starts, history.clock)

@@ -88,6 +88,7 @@ def project(one: Project) -> Iterator[Project]:
 
 
 @pytest.mark.full
+@pytest.mark.long
 def test_it_installs_migrates_checks_and_says_what_changed(project: Project) -> None:
     done = shell(project, "make update")
     assert done.returncode == 0, said(done)
@@ -163,6 +164,7 @@ def test_without_a_network_nothing_is_lost_and_it_goes_on_later(project: Project
 
 
 @pytest.mark.full
+@pytest.mark.long
 def test_pip_brings_the_new_engine_too_though_its_version_is_the_same() -> None:
     history = TemplateHistory(engine=True)
     history.release("1.0.0")

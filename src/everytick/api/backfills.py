@@ -187,6 +187,10 @@ class BackfillRequests(RunRequests):
             state = self._existing(connection, job_id)
             wanted = Wanted(job_id, state.schedule_data or "", begin, until, only_missed)
             refuse_if_disabled(connection, state)
+            if state.exhausted is not None:
+                raise ScheduleError(
+                    f"the job {job_id!r} was added while running, and has no tick left: it runs no more"
+                )
             found = backfills.count(connection, wanted, _schedule(wanted))
         if found.number is None:
             raise ScheduleError(

@@ -5,6 +5,7 @@
 - `show`, `plan`, `logs`: the jobs, their runs, and their coming ticks; one run, and what runs logged
 - `control`, `requests`, `bulk`: act on jobs; on runs; on many at once
 - `backfill`: runs of past ticks
+- `troubles`: what went wrong since a time
 - `explain`, `simulate`: why something ran or did not; a simulation of the schedule
 - `probes`, `notifications`: for monitoring; about alerts
 - `dashboard`, `migrate`, `update`: serve the pages; the ledger elsewhere; a newer version of the template

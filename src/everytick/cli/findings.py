@@ -12,13 +12,16 @@ from .output import print_text
 from .table import print_sentence
 
 _INDENT = 9
+_ORDER = ("ok", "error", "warning", "note")
 # More ids of the same kind are not read by anybody.
 _MOST_SHOWN = 12
 
 
 def print_findings(findings: Sequence[Finding], *, wide: bool) -> None:
-    """Print findings and their number; with `wide` each by itself."""
+    """Print findings and their number, those first that are in order; with `wide` each by itself."""
     kinds = [[finding] for finding in findings] if wide else of_one_kind(findings)
+    # Lines that need no look first, then what weighs most: its details are not among them.
+    kinds.sort(key=lambda kind: _ORDER.index(kind[0].level))
     for kind in kinds:
         _print_kind(kind)
     number = sum(kind[0].level in ("warning", "error") for kind in kinds)

@@ -15,7 +15,7 @@ from .refusals import check_quotes, in_a_sentence
 GROUPS = {
     "Run": ("run", "dashboard"),
     "Look": ("jobs", "runs", "show", "logs", "plan", "audit"),
-    "Ask": ("why", "doctor", "diff", "simulate"),
+    "Ask": ("troubles", "why", "doctor", "diff", "simulate"),
     "Act": ("run-now", "backfill", "retry", "cancel", "pause", "resume", "remove"),
     "Operate": ("health", "metrics", "alert-test", "migrate", "migrate-ledger", "outdated", "update"),
 }

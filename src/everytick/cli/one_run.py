@@ -21,7 +21,7 @@ from .table import Column, print_sentence, print_table
 
 if TYPE_CHECKING:
     from everytick.read.following_logs import LogPart
-    from everytick.read.schemas import Attempt, Request, RunDetails
+    from everytick.read.schemas import Attempt, Request, RunDetails, SuccessBefore
     from rich.text import Text
 
 # The lines that are shown of a longer traceback or log: a run with both is about one screen.
@@ -152,10 +152,21 @@ def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:
         ("result", run.get("result_described")),
         ("asked to cancel", _when(run["cancel_asked_at"], zone)),
         ("may begin anew until", _when(run["rerun_until"], zone)),
+        ("behind", " and ".join(f"run {number}, which was under way" for number in run["behind"])),
+        ("overlap", run["ticks_behind"] and f"{counted(run['ticks_behind'], 'tick')} skipped because of it"),
         ("error", run["error"]),
+        ("good run", _good(run["last_success"], zone)),
         ("asked for", "\n".join(_request(request, zone) for request in run["asked"])),
     ]
     return [(fact, str(value)) for fact, value in facts if value]
+
+
+def _good(success: SuccessBefore | None, zone: Any) -> str:
+    return (
+        ""
+        if success is None
+        else f"{success['run_id']}, the last one, ended {_when(success['finished_at'], zone)}"
+    )
 
 
 def _progress(run: RunDetails, zone: Any) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import tzinfo
 
+    from everytick.read.missed import Missed
     from everytick.store.database import Ledger
     from everytick.store.querying import Reader
 
@@ -20,7 +21,9 @@ _MOST_SHOWN = 3
 
 
 def print_below_jobs(ledger: Ledger, zone: tzinfo, job_ids: Collection[str]) -> None:
-    """Print what stands below a list of jobs: those whose newest tick did not run, and outages of a day.
+    """Print what stands below a list of jobs: those whose newest tick did not run, and in which outage.
+
+    An outage behind which all of these jobs ran again is not told: `troubles` has it.
 
     Raises:
         LedgerError: the ledger cannot be read.
@@ -31,18 +34,31 @@ def print_below_jobs(ledger: Ledger, zone: tzinfo, job_ids: Collection[str]) -> 
     if not ledger.exists():
         return
     with connect_checked(ledger) as connection:
-        now = ticks.now()
-        _print_missed(connection, zone, job_ids)
+        missed = _print_missed(connection, zone, job_ids)
         _print_nobody_up(connection, zone)
-        _print_outages(connection, zone, now - ticks.DAY, now)
+        in_outages = [it.tick for it in missed if it.reason == "outage"]
+        if in_outages:
+            _print_outages(connection, zone, min(in_outages), ticks.now(), {it.job_id for it in missed})
 
 
 def print_below_runs(
-    ledger: Ledger, zone: tzinfo, since: int | None, until: int | None, *, outages: bool
+    ledger: Ledger,
+    zone: tzinfo,
+    since: int | None,
+    until: int | None,
+    job_ids: Collection[str],
+    *,
+    outages: bool,
 ) -> None:
     """Print what stands below a list of runs: that no scheduler is up, and outages between two instants.
 
-    `outages`: whether they are told. Without `since` they are those of a day.
+    Args:
+        ledger: where they are.
+        zone: of all times.
+        since: when the list begins; None if it has nothing.
+        until: when it ends; None for now.
+        job_ids: the jobs that it is about; without any, all.
+        outages: whether they are told.
 
     Raises:
         LedgerError: the ledger cannot be read.
@@ -57,21 +73,23 @@ def print_below_runs(
     with connect_checked(ledger) as connection:
         if not is_past:
             _print_nobody_up(connection, zone)
-        if outages:
-            end = now if until is None else until
-            _print_outages(connection, zone, end - ticks.DAY if since is None else since, end)
+        if outages and since is not None:
+            _print_outages(connection, zone, since, now if until is None else until, job_ids)
 
 
-def _print_outages(connection: Reader, zone: tzinfo, since: int, until: int) -> None:
-    """Print a sentence for each of the newest outages."""
+def _print_outages(
+    connection: Reader, zone: tzinfo, since: int, until: int, job_ids: Collection[str]
+) -> None:
+    """Print a sentence for each of the newest outages in which these jobs, or any, missed ticks."""
     from everytick.model import ticks
-    from everytick.read.outages import outages
+    from everytick.read.outages import affecting, outages
     from everytick.text.wording import counted
 
     found = outages(connection, since, until)
+    if job_ids:
+        found = affecting(connection, found, job_ids)
     for outage in found[-_MOST_SHOWN:]:
-        listing = typed(f"runs --missed --since {outage.since_typed(zone)}")
-        print_sentence(f"{outage.sentence(zone, ticks.now())} ({listing})")
+        print_sentence(f"{outage.sentence(zone, ticks.now())} ({typed(outage.listing(zone))})")
     if len(found) > _MOST_SHOWN:
         print_sentence(f"and {counted(len(found) - _MOST_SHOWN, 'outage')} before")
 
@@ -85,7 +103,7 @@ def _print_nobody_up(connection: Reader, zone: tzinfo) -> None:
         print_sentence(found.nobody_up(zone))
 
 
-def _print_missed(connection: Reader, zone: tzinfo, job_ids: Collection[str]) -> None:
+def _print_missed(connection: Reader, zone: tzinfo, job_ids: Collection[str]) -> list[Missed]:
     """Print a sentence for each of these jobs whose newest tick did not run; of many, for three."""
     from everytick.model import ticks
     from everytick.read.known_job import jobs_due
@@ -98,3 +116,4 @@ def _print_missed(connection: Reader, zone: tzinfo, job_ids: Collection[str]) ->
         print_sentence(f"{missed.job_id}: {missed.sentence(zone, ticks.now())}", [missed.job_id])
     if len(found) > _MOST_SHOWN:
         print_sentence(f"and of {counted(len(found) - _MOST_SHOWN, 'more job')}")
+    return found

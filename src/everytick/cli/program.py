@@ -27,6 +27,7 @@ from . import (
     requests,
     show,
     simulate,
+    troubles,
     update,
 )
 from .collecting import as_usual
@@ -141,7 +142,7 @@ def _dashboard(scheduler: AsyncIOScheduler) -> Callable[[], AbstractContextManag
 
 
 _MODULES = (
-    *(show, plan, logs, control, requests, backfill, explain, simulate),
+    *(show, plan, logs, control, requests, backfill, troubles, explain, simulate),
     *(probes, notifications, migrate, dashboard, update),
 )
 app.registered_commands = grouped(

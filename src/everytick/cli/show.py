@@ -48,6 +48,7 @@ def jobs(
     from everytick.read.job_ids import matching
     from everytick.read.jobs import job_rows, late_since, sorted_rows
     from everytick.read.standings import ORDERS
+    from everytick.read.trouble_words import worst_of_a_day
 
     from . import listed
 
@@ -63,7 +64,9 @@ def jobs(
     if as_json:
         print_json(rows)
         return
-    listed.print_jobs(rows, late_since(scheduler.ledger), scheduler.timezone, wide=wide)
+    late = late_since(scheduler.ledger)
+    gravest = worst_of_a_day(scheduler.ledger, {row["id"]: row["last_outcomes"] for row in rows})
+    listed.print_jobs(rows, late, gravest, scheduler.timezone, wide=wide)
     print_below_jobs(scheduler.ledger, scheduler.timezone, {row["id"] for row in rows})
 
 
@@ -98,7 +101,7 @@ def runs(
 ) -> None:
     """Show what ran and what was skipped, newest first.
 
-    Below it stands when no scheduler was running within that time, or within a day.
+    Below it stands when no scheduler was running within that time.
 
     --state and --reason can be given several times. Times without an offset are in the scheduler's zone.
     """
@@ -140,7 +143,9 @@ def runs(
     if begin is not None or end is not None:
         listed.print_retried(rows)
     # Who asks for reasons has the ticks themselves in the list.
-    print_below_runs(ledger, zone, begin, end, outages=not reasons)
+    shown_since = begin if begin is not None else listed.oldest(rows[:number], end)
+    of = wanted.job_ids if wanted.job_id is None else (wanted.job_id,)
+    print_below_runs(ledger, zone, shown_since, end, of, outages=not reasons)
 
 
 def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:

@@ -156,13 +156,18 @@ def print_sentence(
         terminal.print((Text(" " * indent) if number else head) + part, soft_wrap=True)
 
 
-# A number and its unit, which belong together; between them stands this sign while a sentence is bent.
-_MEASURED = re.compile(r"(?<=\d) (?=(?:ms|s|min|h|days?)\b)")
+# A number and its unit, and a length of two units, belong together; between them stands this sign while a
+# sentence is bent.
+_MEASURED = re.compile(
+    r"(?<=\d) (?=(?:ms|s|min|h|days?)\b)"
+    r"|(?<=\d min) (?=\d+ s\b)|(?<=\d h) (?=\d+ min\b)"
+    r"|(?<=\d day) (?=\d+ (?:h|min)\b)|(?<=\d days) (?=\d+ (?:h|min)\b)"
+)
 _BOUND = "\ue000"
 
 
 def _bent(text: Text, terminal: Console, width: int) -> list[Text]:
-    """Return the lines of a sentence, bent between its words but not between a number and its unit."""
+    """Return the lines of a sentence, bent between its words but not within a length of time."""
     bound = text.copy()
     bound.plain = _MEASURED.sub(_BOUND, text.plain)
     lines = list(bound.wrap(terminal, width))

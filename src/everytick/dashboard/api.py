@@ -19,7 +19,10 @@ from everytick.read.resuming import preview_of
 from everytick.read.retried import outcomes_before
 from everytick.read.run_counts import count_states
 from everytick.read.run_details import details_of
-from everytick.read.schemas import Overview, Why
+from everytick.read.schemas import Overview, Troubles, Why
+from everytick.read.trouble_counts import LOOKED_AT
+from everytick.read.troubles import troubles_of
+from everytick.settings import settings
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
@@ -86,12 +89,31 @@ def read_overview(request: Request) -> Overview:
         return overview.current(request.app.state, connection).as_json()
 
 
+@router.get("/troubles", responses=NO_SUCH)
+def read_troubles(
+    request: Request,
+    since: Annotated[Moment, Query(description="since when; by default within a day")] = None,
+    job: Annotated[list[str] | None, Query(description="only of these jobs, by id or pattern")] = None,
+    limit: Limit = 100,
+) -> Troubles:
+    """Say what went wrong, by job, and whether it is over, as the command `troubles` does.
+
+    The newest 100,000 outcomes are looked at; where there were more, `since` is when the oldest of them was.
+    """
+    begin = ticks.now() - ticks.DAY if not since else instant("since", since)
+    if begin > ticks.now():
+        raise Problem(422, "since: lies ahead: nothing has happened since then")
+    with reading(request.app.state.ledger) as connection:
+        return troubles_of(connection, settings(), begin, limit, job or (), LOOKED_AT).as_json()
+
+
 @router.get("/jobs")
 def list_jobs(
     request: Request,
     q: Annotated[str, Query(max_length=500, description="part of an id or a name")] = "",
     state: Annotated[
-        str, Query(max_length=20, description="cannot run, failing, late, paused or running")
+        str,
+        Query(max_length=20, description="cannot run, failing, late, missed, paused, running or troubled"),
     ] = "",
     sort: Annotated[
         str, Query(max_length=20, description="id, next or state; -id and so on: reversed")
@@ -181,7 +203,11 @@ def list_runs(
             runs.listed_fields(row, retried.get(row.run_id), dead, said.get(row.run_id)) for row in found
         ],
         "next_before": more,
-        "counts": {"by_state": dict(counts.by_state), "complete": counts.complete},
+        "counts": {
+            "by_state": dict(counts.by_state),
+            "skipped_ticks": counts.skipped_ticks,
+            "complete": counts.complete,
+        },
     }
 
 

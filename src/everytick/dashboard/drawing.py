@@ -142,17 +142,20 @@ def _chart(
 
 @dataclass(frozen=True)
 class Column:
-    """One hour in the chart of the day: the path of the runs that did not fail, and of those that did."""
+    """One hour in the chart of the day: the paths of runs that did not fail, of those that did, and of ticks
+    that were skipped, which stand on both.
+    """
 
     hour: Hour
     words: str
     good: str
     bad: str
+    left: str
 
 
 @dataclass(frozen=True)
 class DayChart:
-    """Runs by hour, the oldest on the left; `top` is the most that ended in one hour."""
+    """Runs and skipped ticks by hour, the oldest on the left; `top` is the most of them in one hour."""
 
     columns: list[Column]
     top: int
@@ -161,27 +164,31 @@ class DayChart:
 
 
 def day_chart(day: LastDay, zone: tzinfo) -> DayChart:
-    """Return how many runs ended in each hour of the last day, and how many failed."""
-    top = max((hour.runs or 0 for hour in day.hours), default=0)
+    """Return how many runs ended in each hour of the last day, how many failed, and the skipped ticks."""
+    top = max(((hour.runs or 0) + (hour.skipped or 0) for hour in day.hours), default=0)
     columns = []
     for number, hour in enumerate(day.hours):
         x = number * HOUR_WIDTH + 2
         # What failed stands on what did not, and is to be seen however little it is.
         bad = _share(hour.failed or 0, top)
-        good = min(_share((hour.runs or 0) - (hour.failed or 0), top), HOURS_HEIGHT - bad)
+        left = min(_share(hour.skipped or 0, top), HOURS_HEIGHT - bad)
+        good = min(_share((hour.runs or 0) - (hour.failed or 0), top), HOURS_HEIGHT - bad - left)
         clock = time_of_day(hour.begin - hour.begin % (60 * ticks.SECOND), zone)
         told = "not counted yet"
         if hour.runs is not None:
             told = f"{counted(hour.runs, 'run')}, {hour.failed:,} failed"
+            told += f", {counted(hour.skipped, 'tick')} skipped" if hour.skipped else ""
         columns.append(
             Column(
                 hour,
                 f"from {clock}: {told}",
                 _box(x, HOURS_HEIGHT - good, good),
                 _box(x, HOURS_HEIGHT - good - bad, bad),
+                _box(x, HOURS_HEIGHT - good - bad - left, left),
             )
         )
     words = f"{counted(day.runs, 'run')} in the last day, {day.failed:,} failed"
+    words += f", {counted(day.skipped, 'tick')} skipped" if day.skipped else ""
     return DayChart(columns, top, len(columns) * HOUR_WIDTH, words)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
 from everytick.model import ticks
+from everytick.read import trouble_words
 from everytick.read.outages import Outage
 from everytick.read.overview import Overview, read_overview
+from everytick.read.run_filter import FAILING
+from everytick.read.trouble_counts import SKIPPED_BADLY
+from everytick.read.troubles import Trouble
 from everytick.settings import settings
 from everytick.store.querying import Reader
 from everytick.text.instants import iso
@@ -35,6 +40,17 @@ def runs_that_ended(since: str | int, until: int | None = None, *, failed: bool 
     return url("/runs", **{"failed" if failed else "ended": "true"}, since=begin, until=end)
 
 
+def all_that_ended(since: int, until: int) -> str:
+    """Return the address of the list with the runs that ended in a time, and what was skipped in it."""
+    return url("/runs", since=_at(since), until=_at(until))
+
+
+def skipped_ticks(since: int, until: int) -> str:
+    """Return the address of the list with the ticks that were missed, or skipped as overlap."""
+    return url("/runs", reason=[*SKIPPED_BADLY], since=_at(since), until=_at(until))
+
+
+_WENT_WRONG = (*FAILING, "skipped")
 # Why ticks are skipped that fell into an outage.
 _IN_OUTAGES = ("outage", "coalesced")
 
@@ -44,6 +60,39 @@ def told(outage: Outage, zone: tzinfo) -> tuple[str, str]:
     sentence = outage.sentence(zone, ticks.now())
     span = {"since": _at(outage.end), "until": _at(outage.recorded_until)}
     return f"{sentence[0].upper()}{sentence[1:]}", url("/runs", reason=[*_IN_OUTAGES], **span)
+
+
+@dataclass(frozen=True)
+class GoneWrong:
+    """A job with which something went wrong in the last day, in words. runs: where its runs are listed."""
+
+    job_id: str
+    label: str
+    since: str
+    what: str
+    details: str
+    error: str
+    run_id: int | None
+    runs: str
+
+
+def gone_wrong(trouble: Trouble, zone: tzinfo, now: int) -> GoneWrong:
+    """Return a trouble as the page tells it."""
+    return GoneWrong(
+        trouble.job_id,
+        trouble_words.label(trouble),
+        trouble_words.since(trouble, zone, now),
+        trouble_words.happened(trouble, zone, now),
+        "; ".join(trouble_words.details(trouble, now)),
+        trouble_words.error(trouble),
+        trouble.run_id,
+        runs_that_went_wrong(trouble.job_id),
+    )
+
+
+def runs_that_went_wrong(job_id: str) -> str:
+    """Return the address of the list of a job's failed runs and skipped ticks of a day."""
+    return url("/runs", job=job_id, state=_WENT_WRONG, since="24h")
 
 
 def _at(instant: int) -> str:

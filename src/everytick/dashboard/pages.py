@@ -19,6 +19,8 @@ from everytick.read.resuming import preview_of
 from everytick.read.run_columns import took
 from everytick.read.run_pages import runs_of_job
 from everytick.read.standings import ORDERS, STANDINGS
+from everytick.read.trouble_counts import gravest_of_a_day
+from everytick.read.trouble_words import in_short
 from everytick.read.under_way import count_held
 from everytick.settings import settings
 from fastapi import APIRouter, Query, Request
@@ -60,9 +62,12 @@ def show_overview(request: Request, q: Text = "", number: Number = 1) -> Respons
         "overview.html",
         found=found,
         chart=drawing.day_chart(found.day, zone),
-        outages=[overview.told(outage, zone) for outage in found.outages],
+        outages=[overview.told(outage, zone) for outage in found.gone_wrong.outages],
+        gone_wrong=[overview.gone_wrong(one, zone, found.now) for one in found.gone_wrong.jobs.rows],
         address_of=overview.address_of,
         runs_that_ended=overview.runs_that_ended,
+        all_that_ended=overview.all_that_ended,
+        skipped_ticks=overview.skipped_ticks,
         title="Overview",
     )
 
@@ -77,12 +82,13 @@ def show_jobs(
         found, due = list_jobs(connection, wanted, _JOBS, offset_of(number, _JOBS))
         busy, declared = count_held(connection).by_job(), undeclared(settings())
         behind = find_late(connection, due, ticks.now())
-        late = {one.job_id: one for one in behind}
+        late, gravest = {one.job_id: one for one in behind}, gravest_of_a_day(connection)
         rows = []
         for job in found.rows:
             kept = jobs.record(connection, job.id)
             picture = drawing.strip(kept.newest[:_STRIP])
-            rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(declared), late.get(job.id)))
+            ways = busy.get(job.id, {}), job.problem(declared), late.get(job.id), gravest.get(job.id)
+            rows.append((job, kept, picture, *ways))
         head = schedule_state(connection)
     return page(
         request,
@@ -91,6 +97,8 @@ def show_jobs(
         behind=behind,
         found=found,
         wanted=wanted,
+        in_short=in_short,
+        went_wrong=overview.runs_that_went_wrong,
         standings=STANDINGS,
         usual_order=ORDERS[0],
         doable=_doable(found.rows),
@@ -105,6 +113,13 @@ def _doable(found: Iterable[KnownJob]) -> set[str]:
     """Return what can be asked of at least one of these jobs: of one that a setting disables nothing."""
     asked = [job for job in found if job.row.disabled_by is None]
     return {"resume" if job.paused else "pause" for job in asked} | ({"run-now"} if asked else set())
+
+
+@router.get("/jobs/{job_id:path}")
+def go_to_job(request: Request, job_id: str) -> RedirectResponse:
+    """Where people look for a job, since the list is at /jobs."""
+    with below_root(request):
+        return RedirectResponse(url("/job", id=job_id), 307)
 
 
 @router.get("/job")

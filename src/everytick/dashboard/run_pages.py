@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 from everytick.explain import why_run
 from everytick.model import ticks
 from everytick.read.audit import requests_about
+from everytick.read.in_the_way import runs_in_the_way, ticks_behind
 from everytick.read.known_job import jobs_due
+from everytick.read.last_runs import succeeded_before
 from everytick.read.late import list_not_begun
 from everytick.read.long_runs import long_runs
 from everytick.read.processes import Process
@@ -17,7 +19,7 @@ from everytick.read.retried import outcomes_before
 from everytick.read.run_columns import took
 from everytick.read.run_counts import COUNTED, StateCounts, count_states
 from everytick.read.run_details import Attempt, attempts_of, equal_in_a_row
-from everytick.read.run_filter import STATES
+from everytick.read.run_filter import FAILING, STATES
 from everytick.read.run_pages import SEARCHED, list_runs
 from everytick.read.runs import read_run
 from everytick.read.runs_of_job import beside
@@ -26,9 +28,10 @@ from everytick.settings import settings
 from everytick.store.querying import Reader
 from everytick.text.wording import of_attempts
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from . import jobs, runs
+from .addresses import below_root, url
 from .answers import ReadingRoute
 from .problems import Problem
 from .processes import ScheduleState, reading, schedule_state
@@ -132,7 +135,10 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         row = read_run(connection, run_id)
         attempts = attempts_of(connection, row)
         asked = requests_about(connection, run_id)
-        sentences, said = why_run(connection, row, settings()), report_of(connection, row)
+        in_code = request.app.state.declared().in_code.get(row.job_id)
+        sentences, said = why_run(connection, row, settings(), in_code), report_of(connection, row)
+        good = succeeded_before(connection, row) if row.state in FAILING else None
+        behind, held_up = runs_in_the_way(connection, row), ticks_behind(connection, row)
         older, newer = beside(connection, row)
         head = schedule_state(connection)
     return page(
@@ -147,6 +153,9 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         older=older,
         newer=newer,
         owner=_owners(head).get(row.process_id),
+        good=good,
+        behind=[hold.row.run_id for hold in behind],
+        held_up=held_up,
         lateness=runs.lateness,
         sentences=sentences,
         tail=_TEXT // max(1, len(attempts)),
@@ -155,6 +164,13 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         state_of_schedule=head,
         title=f"Run {run_id}",
     )
+
+
+@router.get("/runs/{run_id:int}")
+def go_to_run(request: Request, run_id: int) -> RedirectResponse:
+    """Where people look for a run, since the list is at /runs."""
+    with below_root(request):
+        return RedirectResponse(url(f"/run/{run_id}"), 307)
 
 
 @router.get("/run/{run_id}/text")

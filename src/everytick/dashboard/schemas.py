@@ -110,6 +110,9 @@ class StateCounts(TypedDict):
     """How many runs are in each state, whatever `state` asks for."""
 
     by_state: dict[str, int]
+    skipped_ticks: Annotated[
+        int, Field(description="how many ticks the skipped ones are: one may stand for many")
+    ]
     complete: Annotated[
         bool, Field(description="false when only the newest 10,000 of those that ended were looked at")
     ]

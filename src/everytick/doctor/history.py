@@ -16,6 +16,9 @@ from everytick.read.known_job import Declared, KnownJob, jobs_due, jobs_in_force
 from everytick.read.last_runs import durations, failed_in_a_row, percentile
 from everytick.read.missed import Missed, find_missed
 from everytick.read.processes import read_processes
+from everytick.read.standings import read_present
+from everytick.read.trouble_words import details, happened, label, since
+from everytick.read.troubles import Trouble, read_troubles
 from everytick.read.under_way import held_runs, past_timeout
 from everytick.store.querying import Reader
 from everytick.store.requests import AT_EACH_START
@@ -30,6 +33,10 @@ from .pitfalls import distance
 # Fewer runs than this say nothing about how long a job takes.
 _ENOUGH = 5
 _LONG_PAUSE = 7 * ticks.DAY
+# A run that took this many times as long as half of the others hung.
+_HUNG = 10
+# Of how many jobs what went wrong within a day is looked at in detail.
+_MOST_TROUBLES = 100
 # By when after its start a process has added what it adds at each start.
 _ADDED_WITHIN = 60 * ticks.SECOND
 
@@ -40,6 +47,7 @@ def examine_history(connection: Reader, declared: Declared, now: int, zone: Any)
     in_code = {job.id: job for job in declared.jobs}
     held = held_runs(connection)
     missed = {one.job_id: one for one in find_missed(connection, jobs_due(connection))}
+    gone_wrong = _gone_wrong(connection, now)
     starts = [it.started for it in read_processes(connection, now) if it.is_up and it.role.claims]
     for known in jobs_in_force(connection):
         of_job: list[Finding] = []
@@ -53,6 +61,7 @@ def examine_history(connection: Reader, declared: Declared, now: int, zone: Any)
             of_job += _no_longer_added(connection, known.id, starts, now, zone)
         of_job += _pause(known, now, zone, where)
         of_job += _failures(connection, known.id, where)
+        of_job += _hung(gone_wrong.get(known.id), now, zone, where)
         if known.id in missed:
             of_job.append(_missed(missed[known.id], now, zone, where))
         of_job += _durations(connection, job, now, where)
@@ -119,8 +128,29 @@ def _failures(connection: Reader, job_id: str, where: str) -> Iterator[Finding]:
         what = f"the last run of job {job_id} did not succeed: {error}"
     else:
         what = f"the last {len(failed)} runs of job {job_id} did not succeed, at last with: {error}"
-    right = f"{typed('why')} {shlex.quote(job_id)} --run {failed[0].run_id}"
+    right = f"{typed('show')} {failed[0].run_id}"
     yield Finding("warning", "failures", what, where, right)
+
+
+def _gone_wrong(connection: Reader, now: int) -> dict[str, Trouble]:
+    """Return what went wrong within a day, by the ids of the jobs."""
+    present = read_present(connection)
+    found = read_troubles(connection, present, [], now - ticks.DAY, _MOST_TROUBLES, with_older=False)
+    return {trouble.job_id: trouble for trouble in found.jobs.rows}
+
+
+def _hung(trouble: Trouble | None, now: int, zone: Any, where: str) -> Iterator[Finding]:
+    """Tell of runs that timed out within a day, or behind which ticks were skipped as they hung."""
+    if trouble is None or trouble.still == "failing":
+        return
+    way = trouble.in_the_way
+    hung = way is not None and way.usual is not None and way.took > _HUNG * way.usual
+    if not hung and not any(one.kind == "timed_out" for one in trouble.counts):
+        return
+    facts = "; ".join(details(trouble, now))
+    how = " ".join(filter(None, [label(trouble), since(trouble, zone, now)]))
+    what = f"job {trouble.job_id} within a day: {happened(trouble, zone, now)} ({facts}); {how}"
+    yield Finding("warning", "hung", what, where, f"{typed('show')} {trouble.run_id}")
 
 
 def _past_timeouts(held: list[Any], job: Job | None, now: int, where: str) -> Iterator[Finding]:

@@ -157,7 +157,7 @@ def examine_outages(connection: Reader, now: int, zone: Any) -> list[Finding]:
             "outage",
             outage.sentence(zone, now),
             None,
-            typed(f"runs --missed --since {outage.since_typed(zone)}"),
+            typed(outage.listing(zone)),
         )
         for outage in outages(connection, now - _RECENT, now)
     ]

@@ -169,7 +169,7 @@ def _place(path: Path) -> Iterator[Finding]:
         what = f"the disk of the ledger has {size(free)} left: when it is full nothing is started"
         yield Finding(level, "disk", what, str(folder), "room on the disk")
     else:
-        yield ok("disk", f"{size(free)} of disk left", str(folder))
+        yield ok("disk", f"the disk of the ledger, {folder}, has {size(free)} left", str(folder))
     kind = file_system(folder)
     if kind is not None and _REMOTE.fullmatch(kind):
         what = f"the ledger lies on a network share ({kind}), on which SQLite's locks are not to be relied on"

@@ -179,15 +179,15 @@ def _start(row: Mapping[str, Any], now: int) -> Start:
     if row["was"] is not None:
         # A run that a dead process had begun is found to be lost, and what it reserved is given back.
         why = {"running": "lost", "claimed": "queued"}.get(row["was"], row["was"])
-    elif row["kind"] == "startup":
-        why = "startup"
+    elif row["kind"] in ("startup", "backfill"):
+        why = row["kind"]
     else:
         why = "catch-up" if row["tick_us"] is not None and row["tick_us"] <= now - ticks.SECOND else "due"
     return Start(
         row["job_id"],
         row["kind"],
         why,
-        iso(row["tick_us"]),
+        iso(row["for_tick_us"] if row["kind"] == "backfill" else row["tick_us"]),
         iso(row["due_us"]),
         row["run_id"] if row["was"] is not None else None,
     )

@@ -22,7 +22,7 @@ from everytick.read.known_job import Declared
 from everytick.read.processes import judged
 from everytick.read.run_filter import HELD, WAITING
 from everytick.settings import settings
-from everytick.store import claims, joining, new_ledger, queue, workers
+from everytick.store import backfills, claims, joining, new_ledger, queue, workers
 from everytick.store.connections import transaction
 from everytick.store.database import Ledger
 from everytick.store.querying import Reader, connect_checked
@@ -38,6 +38,16 @@ _RUNS = "SELECT * FROM scheduler_runs"
 _NEWEST_START = f"""
 {_RUNS} WHERE job_id = :job_id AND start_number IS NOT NULL ORDER BY start_number DESC LIMIT 1
 """
+_RUNNING_BACKFILLS = "SELECT * FROM scheduler_backfills WHERE state = 'running'"
+# What the next runs of a backfill depend on that is about missed ticks: as many rows as one look goes by.
+_ON_RECORD = (
+    f"{_RUNS} WHERE job_id = :job_id AND tick_us <= :upto ORDER BY tick_us DESC LIMIT 1",
+    f"{_RUNS} WHERE job_id = :job_id AND tick_us > :upto AND tick_us <= :until ORDER BY tick_us LIMIT 5001",
+    f"""
+{_RUNS} WHERE job_id = :job_id AND for_tick_us > :upto AND for_tick_us <= :until
+ORDER BY for_tick_us LIMIT 5001
+""",
+)
 _NEWEST_ASKED = "SELECT * FROM scheduler_audit ORDER BY audit_id DESC LIMIT 1"
 
 
@@ -90,6 +100,12 @@ def _copy(source: Reader, stage: sqlite3.Connection) -> None:
     runs = [run for condition in _OPEN for run in source.rows(f"{_RUNS} WHERE {condition}")]
     # Starts are numbered on.
     runs += [run for job in jobs for run in source.rows(_NEWEST_START, {"job_id": job.job_id})]
+    filling = source.rows(_RUNNING_BACKFILLS)
+    _insert(stage, "scheduler_backfills", filling)
+    for one in filling:
+        if one.only_missed:
+            span = {"job_id": one.job_id, "upto": one.upto_us, "until": one.until_us}
+            runs += [run for query in _ON_RECORD for run in source.rows(query, span)]
     _insert(stage, "scheduler_runs", {run.run_id: run for run in runs}.values())
 
 
@@ -122,6 +138,8 @@ def _act(stage: sqlite3.Connection, declared: Declared, application: str | None)
         enabled = EnabledJobs(jobs, me.job_filter)
         due = [decision for job in enabled.values() if (decision := _decide(job, watermarks[job.id], now))]
         claims.claim(stage, me, due, Room(0))
+        for one in backfills.running(stage):
+            backfills.make_runs(stage, one.number)
         queue.take(stage, me, enabled, Room(_ALL))
     found.after = _jobs(stage)
     for run in _runs(stage):

@@ -109,7 +109,7 @@ def _before_change(account: Account, tick: int) -> bool:
         return False
     account.verdict = "before_change"
     account.say(
-        f"that lies before the job's schedule became what it is ({facts.row.trigger}), at"
+        f"that lies before the job's schedule became what it is ({facts.known.words}), at"
         f" {at(facts.row.changed_us, facts.zone)}, and no row says that it was a tick of the one before"
     )
     account.say("for the time before a change nothing is made up for")
@@ -127,7 +127,9 @@ def _no_tick(account: Account, tick: int) -> bool:
     if left_out:
         account.say(f"no tick: {left_out}")
     else:
-        account.say(f"{when(tick, facts.zone)} is no tick of {facts.row.trigger} in {facts.row.zone}")
+        account.say(
+            f"{when(tick, facts.zone)} is no tick of the schedule ({facts.known.words}) in {facts.row.zone}"
+        )
         # People ask by the day.
         excluded = made.excluded_day(tick) if isinstance(made, ticks.ExcludingTicks) else ""
         if excluded:

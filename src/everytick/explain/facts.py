@@ -12,6 +12,7 @@ from everytick.model.job import Job, Options
 from everytick.model.schedule import Schedule
 from everytick.read import runs_of_job
 from everytick.read.audit import newest_request
+from everytick.read.in_the_way import Hold, in_the_way
 from everytick.read.known_job import Declared, KnownJob, undeclared
 from everytick.read.outages import Outage, outage_of
 from everytick.read.processes import Process, last_outcome, read_processes, with_traces
@@ -21,23 +22,6 @@ from everytick.read.under_way import HeldCounts, count_held, held_runs
 from everytick.settings import SchedulerSettings
 from everytick.store import unreadable
 from everytick.store.querying import Reader
-
-# How many runs before a skipped tick are looked at for the one that was in its way.
-_NEARBY = 100
-
-
-@dataclass(frozen=True)
-class Hold:
-    """A run that held a place of its job at an instant; microseconds since 1970 UTC.
-
-    begun, ended: of the attempt that held it; `begun` is None if that had not begun by then, `ended` if it is
-    not over. reserved: since when a process had it, None if it waited for one.
-    """
-
-    row: Any
-    begun: int | None
-    ended: int | None
-    reserved: int | None = None
 
 
 @dataclass
@@ -159,21 +143,7 @@ class Facts:
 
     def in_the_way(self, instant: int, tick: int, but: int) -> list[Hold]:
         """Return the runs that held a place of the job at an instant, near a tick; run `but` is left out."""
-        near = runs_of_job.nearby(self.connection, self.job_id, tick, _NEARBY)
-        # A tick that was skipped before it was claimed or queued has no attempt, and held no slot.
-        others = [row for row in near if row.run_id != but and (row.state != "skipped" or row.attempt)]
-        # Those of a backfill have places of their own.
-        others = [row for row in others if row.kind != "backfill"]
-        held = [hold for row in others if (hold := self._hold(row, instant)) is not None]
-        return held or [hold for row in others if (hold := _waiting(row, instant)) is not None]
-
-    def _hold(self, row: Any, instant: int) -> Hold | None:
-        """Return how a run held a place at an instant: by an earlier attempt, or by its latest."""
-        for attempt in self.earlier_attempts(row.run_id):
-            began, ended = attempt.started_us, attempt.finished_us
-            if began is not None and began <= instant and (ended is None or instant <= ended):
-                return Hold(row, began, ended)
-        return _held_by_latest(row, instant)
+        return in_the_way(self.connection, self.job_id, instant, tick, but)
 
     def held_by(self, process_id: str) -> int:
         """Return how many runs of any job a process has under way."""
@@ -222,31 +192,3 @@ class Facts:
     def up(self) -> list[Process]:
         """The processes that are up."""
         return [process for process in self.processes.values() if process.is_up]
-
-
-def _held_by_latest(row: Any, instant: int) -> Hold | None:
-    """Return how the latest attempt of a run held a place at an instant: since it was reserved, or begun."""
-    if row.state in ("queued", "retrying") or row.claimed_us is None:
-        return None
-    # A run that is claimed for a further attempt still has the beginning of the one before.
-    began = None if row.state == "claimed" else row.started_us
-    # A run that is reserved early, for its jitter, blocks no other run until it is due.
-    since = max(row.claimed_us, row.due_us)
-    if began is not None:
-        since = min(since, began)
-    if instant < since or (row.finished_us is not None and instant > row.finished_us):
-        return None
-    # A run that was given up held its slot until then, and not at the instant itself.
-    if row.state == "skipped" and instant == row.finished_us:
-        return None
-    has_begun = began is not None and began <= instant
-    return Hold(row, began if has_begun else None, row.finished_us, row.claimed_us)
-
-
-def _waiting(row: Any, instant: int) -> Hold | None:
-    """Return a run of a tick that waited in the queue for its first attempt at an instant."""
-    if row.kind != "scheduled" or row.attempt != 1 or row.due_us > instant:
-        return None
-    if row.finished_us is not None and row.finished_us <= instant:
-        return None
-    return Hold(row, None, row.finished_us)

@@ -115,15 +115,15 @@ def why(
     )
 
 
-def why_run(connection: Reader, row: Any, settings: SchedulerSettings) -> list[str]:
-    """Explain a row of the runs in sentences, from the ledger alone: without what only the code says.
+def why_run(connection: Reader, row: Any, settings: SchedulerSettings, in_code: Job | None) -> list[str]:
+    """Explain a row of the runs in sentences, from the ledger and, as far as it is loaded, the code.
 
-    Times are in the scheduler's zone, as in all else that is shown of a run.
+    Times are in the scheduler's zone, as in all else that is shown of a run. `in_code`: its job there.
     """
     job = find_job(connection, row.job_id)
     if job is None:
         return []
-    facts = Facts(connection, job, None, None, settings, code_is_known=False, shown_in=settings.zone)
+    facts = Facts(connection, job, in_code, None, settings, code_is_known=False, shown_in=settings.zone)
     account = Account(facts)
     _of_row(account, row)
     return account.sentences + [str(lost) for lost in unreadable.of_run(connection.plain, row.run_id)]

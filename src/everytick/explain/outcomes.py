@@ -7,14 +7,17 @@ from typing import Any
 from everytick.model import ticks
 from everytick.model.job_filter import DISABLED, ENABLED
 from everytick.model.roles import DEFAULT_QUEUE
+from everytick.read.in_the_way import Hold, ticks_behind
+from everytick.read.last_runs import succeeded_before
 from everytick.read.outages import Outage
 from everytick.read.run_columns import took
+from everytick.read.run_filter import FAILING
 from everytick.store.workers import MOST_CRASHES
 from everytick.text.durations import duration
 from everytick.text.instants import at, when
+from everytick.text.wording import counted
 
 from .account import Account
-from .facts import Hold
 from .waiting import describe_waiting, progress
 
 # A run that starts this much after its due instant is called late, and asked why.
@@ -46,6 +49,9 @@ def describe(account: Account, row: Any, tick: int | None) -> None:
         _end(account, row)
     else:
         describe_waiting(account, row)
+    _behind(account, row)
+    if row.state in FAILING:
+        _before_and_next(account, row)
 
 
 def _range(account: Account, row: Any, tick: int | None) -> None:
@@ -145,8 +151,10 @@ def _outage(account: Account, row: Any) -> None:
 
 
 def _down(account: Account, outage: Outage) -> str:
-    zone = account.facts.zone
-    return f"no scheduler was up from {at(outage.start, zone)} to {at(outage.end, zone)}"
+    zone, early = account.facts.zone, ""
+    if outage.first is not None and outage.begins_earlier:
+        early = f" (of ticks that nobody claimed the first was due at {at(outage.first, zone)})"
+    return f"no scheduler was up from {at(outage.start, zone)} to {at(outage.end, zone)}{early}"
 
 
 def _silence(account: Account, row: Any) -> None:
@@ -347,6 +355,27 @@ def _end(account: Account, row: Any) -> None:
         _further(account, row)
     elif row.state in ("failed", "timed_out"):
         _retries(account, row)
+
+
+def _behind(account: Account, row: Any) -> None:
+    """Say how many ticks a run cost that were due while it went on."""
+    if number := ticks_behind(account.facts.connection, row):
+        account.say(
+            f"{counted(number, 'tick')} of the job {'was' if number == 1 else 'were'} skipped because of it"
+        )
+
+
+def _before_and_next(account: Account, row: Any) -> None:
+    """Say when the job last succeeded before a run that failed, and when it is due again."""
+    facts = account.facts
+    good = succeeded_before(facts.connection, row)
+    if good is not None:
+        account.say(
+            f"the last run before it that succeeded is run {good.run_id}, which ended at"
+            f" {at(good.finished_us, facts.zone)}"
+        )
+    if facts.known.next_tick is not None:
+        account.say(f"the next tick is at {at(facts.known.next_tick, facts.zone)}")
 
 
 def _further(account: Account, row: Any) -> None:

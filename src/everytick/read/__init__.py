@@ -9,6 +9,8 @@ and defaults are handed in.
 - `standings`: how jobs stand (failing, late, paused), and the orders of lists of jobs
 - `overview`, `late`, `hourly`: whether all is well; the last day by hours
 - `failing`, `endings`, `long_runs`: the jobs that fail, the newest ends of all jobs, runs that go on for long
+- `troubles`, `trouble_counts`, `trouble_words`: what went wrong in a time, by job, and whether it is over
+- `in_the_way`: the runs behind which ticks were skipped
 - `jobs`: the jobs as they are shown, with what the code declares
 - `last_runs`: how the last runs of jobs ended, and how long they took
 - `overdue`: the ticks of a job that are due and not claimed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,12 @@ class Failing:
         }
 
 
-def failing_jobs(connection: Reader, most: int) -> Page[Failing]:
-    """Return the jobs that fail, those first that failed last; `most` is how many are told of."""
-    failed = [row for row in newest_endings(connection).values() if row.state in FAILING]
+def failing_jobs(connection: Reader, endings: Mapping[str, Any], most: int) -> Page[Failing]:
+    """Return the jobs that fail, those first that failed last.
+
+    `endings`: `newest_endings`. `most`: how many are told of.
+    """
+    failed = [row for row in endings.values() if row.state in FAILING]
     failed.sort(key=lambda row: -row.finished_us)
     errors = _errors(connection, [row.run_id for row in failed[:most]])
     return beginning_of(failed, most).of(lambda row: _failing(connection, row, errors.get(row.run_id)))

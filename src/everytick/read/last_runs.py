@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from everytick.model import ticks
 from everytick.store.database import Ledger
-from everytick.store.querying import Reader, connect_checked
+from everytick.store.querying import Condition, Reader, connect_checked
 
 from .retried import attempts_before
 from .run_columns import STARTED_NOW, STATE_NOW
@@ -147,6 +147,24 @@ def _failure(row: Any, before: Sequence[Any]) -> Failure | None:
         return None
     last = before[-1]
     return Failure(row.run_id, row.attempt, last.state, last.error, last.finished_us)
+
+
+def succeeded_before(connection: Reader, row: Any) -> Any:
+    """Return run_id and finished_us of the last run of a job that succeeded before one of its runs, or None.
+
+    Looked for among its newest rows before that, of ticks and of others.
+    """
+    found = []
+    for walk, key, here in (
+        (with_tick(row.job_id), "tick_us", row.due_us if row.tick_us is None else row.tick_us),
+        (without_tick(row.job_id), "due_us", row.due_us),
+    ):
+        before = walk.and_only(Condition(f"{key} < :here", {"here": here}))
+        query = f"SELECT * FROM ({before.select('run_id, state, finished_us')} LIMIT :depth) AS newest"
+        good = f"{query} WHERE state = 'succeeded' LIMIT 1"
+        one = connection.first(good, {**before.where.values, "depth": _DEPTH})
+        found += [] if one is None else [one]
+    return max(found, key=lambda one: int(one.finished_us), default=None)
 
 
 def last_success(connection: Reader, job_id: str, depth: int) -> int | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from everytick.store.querying import Reader, among, pieces
 from everytick.text.instants import iso, short
@@ -49,14 +49,18 @@ class Missed:
         return {"job_id": self.job_id, "tick": iso(self.tick), "reason": self.reason, "run_id": self.run_id}
 
 
-def find_missed(connection: Reader, due: Sequence[DueJob]) -> list[Missed]:
+def find_missed(
+    connection: Reader, due: Sequence[DueJob], endings: Mapping[str, Any] | None = None
+) -> list[Missed]:
     """Return which of these jobs missed their newest tick, the last one first.
 
-    Left out are jobs that are paused, and those that ran since, as by hand.
+    Left out are jobs that are paused, and those that ran since, as by hand. `endings`: `newest_endings`,
+    where they are read already.
     """
     paused = {job.id for job in due if job.paused}
     skipped = [one for one in _skipped(connection) if one[0].job_id not in paused]
-    endings = newest_endings(connection) if skipped else {}
+    if endings is None:
+        endings = newest_endings(connection) if skipped else {}
     found = [
         one
         for one, recorded in skipped

@@ -8,7 +8,8 @@ command wrote meanwhile, such as the ticks before a pause, shows no scheduler.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -67,17 +68,21 @@ WITH RECURSIVE walk (here, before) AS (
 )
 """
 _GAP = "WITH silence (begun, over) AS (SELECT CAST(:begin AS BIGINT), CAST(:end AS BIGINT))"
+_ROWS = f"""
+FROM silence JOIN main.scheduler_runs AS runs
+  ON runs.finished_us > silence.begun AND runs.finished_us <= silence.over + {_SETTLED}
+WHERE (runs.reason || '' = 'outage' OR {_COALESCED}) AND runs.attempt < 1
+"""
 _MISSED = f"""
 SELECT silence.begun, silence.over, min(runs.tick_us) AS first, sum({_NUMBER}) AS missed,
        sum(CASE WHEN {_COALESCED} THEN {_NUMBER} ELSE 0 END) AS coalesced,
        max(CASE WHEN runs.last_tick_us IS NOT NULL AND runs.tick_count IS NULL THEN 1 ELSE 0 END)
            AS uncounted,
        count(DISTINCT runs.job_id) AS jobs
-FROM silence JOIN main.scheduler_runs AS runs
-  ON runs.finished_us > silence.begun AND runs.finished_us <= silence.over + {_SETTLED}
-WHERE (runs.reason || '' = 'outage' OR {_COALESCED}) AND runs.attempt < 1
+{_ROWS}
 GROUP BY silence.begun, silence.over ORDER BY silence.over
 """
+_JOBS = f"SELECT DISTINCT runs.job_id {_ROWS}"
 
 # Of a process that was at work. The end of a run that was lost is written by another one.
 _RAN = f"process_id IS NOT NULL AND state <> 'lost' AND {WROTE_BY_SCHEDULER}"
@@ -99,7 +104,8 @@ class Outage:
     start: when the last one ended; where that is not known, the first tick that nobody claimed.
     end: when one came back. missed: how many ticks did not run; `at_least`: some are not counted yet.
     coalesced: how many of them were coalesced, since a newer one ran. jobs: how many jobs they are of.
-    late: how many others ran once one was back, where the ledger knows when it was down.
+    late: how many others ran once one was back, where the ledger knows when it was down. first: the first
+    tick that was missed; it may have been due before, where nobody claimed it.
     """
 
     start: int
@@ -109,6 +115,7 @@ class Outage:
     at_least: bool = False
     coalesced: int = 0
     late: int = 0
+    first: int | None = field(default=None, compare=False)
 
     @property
     def recorded_until(self) -> int:
@@ -123,6 +130,8 @@ class Outage:
         if self.coalesced:
             some = "all" if self.coalesced == self.missed else f"{self.coalesced} of them"
             missed += f", {some} coalesced since a newer one ran"
+        if self.first is not None and self.begins_earlier:
+            missed += f", the first of {short(self.first, zone, now)}"
         if self.late and not self.missed:
             missed += f", {self.late:,} ran late"
         return f"no scheduler was running from {begin} to {end}: {missed}"
@@ -137,6 +146,7 @@ class Outage:
             "coalesced": self.coalesced,
             "jobs": self.jobs,
             "late": self.late,
+            "first_tick": iso(self.first),
         }
 
     @property
@@ -147,9 +157,16 @@ class Outage:
         """
         return self.end - self.start >= _SHORTEST or self.missed > self.coalesced
 
-    def since_typed(self, zone: tzinfo) -> str:
-        """Return its beginning as an option takes it, to the second."""
-        return typed(self.start // ticks.SECOND * ticks.SECOND, zone)
+    @property
+    def begins_earlier(self) -> bool:
+        """Whether a tick was missed that was due before it."""
+        return self.first is not None and self.first < self.start
+
+    def listing(self, zone: tzinfo) -> str:
+        """Return the command that lists the ticks which were missed, without the name of the application."""
+        since = self.start if self.first is None else min(self.start, self.first)
+        begin, end = (typed(it // ticks.SECOND * ticks.SECOND, zone) for it in (since, self.end))
+        return f"runs --missed --since {begin} --until {end}"
 
 
 def outages(connection: Reader, since: int, until: int) -> list[Outage]:
@@ -198,7 +215,17 @@ def _by_silence(connection: Reader, since: int, until: int) -> list[Outage]:
         # Before its first outcome a ledger knows of no scheduler: what the first start missed is no outage.
         if row.begun or row.over - row.first >= _SHORTEST
     ]
-    return [outage for outage in found if outage.start < until]
+    return [outage for outage in found if outage.start < until and outage.end > since]
+
+
+def affecting(connection: Reader, found: Iterable[Outage], job_ids: Collection[str]) -> list[Outage]:
+    """Return those of some outages in which any of these jobs missed a tick."""
+    return [outage for outage in found if not _jobs_of(connection, outage).isdisjoint(job_ids)]
+
+
+def _jobs_of(connection: Reader, outage: Outage) -> set[str]:
+    """Return the jobs that missed ticks in an outage; few rows, since they were written down behind it."""
+    return set(connection.values(_GAP + _JOBS, {"begin": outage.start - 1, "end": outage.end}))
 
 
 def outage_of(connection: Reader, row: Any) -> Outage | None:
@@ -222,5 +249,12 @@ def _is_start(connection: Reader, silence: Any) -> bool:
 
 def _outage(row: Any, start: int, late: int = 0) -> Outage:
     return Outage(
-        start, int(row.over), int(row.missed), int(row.jobs), bool(row.uncounted), int(row.coalesced), late
+        start,
+        int(row.over),
+        int(row.missed),
+        int(row.jobs),
+        bool(row.uncounted),
+        int(row.coalesced),
+        late,
+        int(row.first),
     )

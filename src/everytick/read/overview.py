@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from everytick.masking import masked
-from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.settings import SchedulerSettings
 from everytick.store.not_begun import NotBegun
@@ -21,13 +20,15 @@ from everytick.text.wording import counted
 
 from .failing import Failing, failing_jobs
 from .hourly import HourlyRuns, LastDay
-from .known_job import Declared, DueJob, jobs_due, jobs_named
-from .late import Late, late_jobs, queues_of, runs_not_begun
+from .known_job import Declared, DueJob, jobs_named
+from .late import Late, queues_of
 from .long_runs import LongRun, long_runs
-from .missed import Missed, find_missed
-from .outages import Outage, outages
+from .missed import Missed
 from .paging import Page, beginning_of
-from .processes import Processes, find_processes, reports
+from .processes import Processes
+from .standings import read_present
+from .trouble_counts import LOOKED_AT
+from .troubles import Troubles, read_troubles
 from .under_way import count_held
 
 if TYPE_CHECKING:
@@ -65,18 +66,23 @@ class Queue:
 
 
 class Clause(NamedTuple):
-    """A part of a sentence. `standing`: how those stand that it counts; empty if it counts none."""
+    """A part of a sentence, behind another one with `joint` between them.
+
+    standing: how those stand that it counts; empty if it counts none.
+    """
 
     words: str
     standing: str = ""
+    joint: str = ", "
 
 
 @dataclass(frozen=True)
 class Overview:
     """The schedule at an instant. Of each list at most twenty, and how many there are.
 
-    running: how many runs go on; slots: how many could at once in the processes that are up, if all of them
-    have the setting that this process has.
+    gone_wrong: what went wrong in the last day, whether it is over or not. running: how many runs go on;
+    slots: how many could at once in the processes that are up, if all of them have the setting that this
+    process has.
     """
 
     now: int
@@ -91,7 +97,7 @@ class Overview:
     slots: int
     queues: Sequence[Queue]
     day: LastDay
-    outages: Sequence[Outage]
+    gone_wrong: Troubles
     processes: Processes
     held: Mapping[str, int]
     next_tick: int | None
@@ -124,6 +130,8 @@ class Overview:
             return self.troubles
         if not self.jobs:
             return [Clause("There are no jobs yet")]
+        if self.gone_wrong.troubled or self.gone_wrong.outages:
+            return [Clause("All is well now"), self._gone_wrong]
         found = [Clause(f"All is well: {counted(self.jobs, 'job')}")]
         if self.running:
             found.append(Clause(f"{self.running:,} running", "running"))
@@ -132,9 +140,17 @@ class Overview:
         return found
 
     @property
+    def _gone_wrong(self) -> Clause:
+        """What went wrong in the last day and is over."""
+        if number := self.gone_wrong.troubled:
+            return Clause(f"{counted(number, 'job')} had trouble in the last day", "troubled", "; ")
+        return Clause("no scheduler was running for a while in the last day", joint="; ")
+
+    @property
     def sentence(self) -> str:
         """Whether all is well, in one sentence."""
-        return ", ".join(clause.words for clause in self.clauses) + "."
+        first, *others = self.clauses
+        return first.words + "".join(one.joint + one.words for one in others) + "."
 
     @property
     def is_well(self) -> bool:
@@ -174,12 +190,24 @@ class Overview:
                 {"name": one.name, "waiting": one.waiting, "oldest_due_at": iso(one.oldest)}
                 for one in self.queues
             ],
-            "last_day": {"begin": iso(self.day.begin), "runs": self.day.runs, "failed": self.day.failed},
+            "last_day": {
+                "begin": iso(self.day.begin),
+                "runs": self.day.runs,
+                "failed": self.day.failed,
+                "skipped": self.day.skipped,
+            },
             "hours": [
-                {"begin": iso(one.begin), "end": iso(one.end), "runs": one.runs, "failed": one.failed}
+                {
+                    "begin": iso(one.begin),
+                    "end": iso(one.end),
+                    "runs": one.runs,
+                    "failed": one.failed,
+                    "skipped": one.skipped,
+                }
                 for one in self.day.hours
             ],
-            "outages": [one.as_json() for one in self.outages],
+            "outages": [one.as_json() for one in self.gone_wrong.outages],
+            "troubles": [one.as_json() for one in self.gone_wrong.jobs.rows],
         }
 
 
@@ -196,31 +224,32 @@ def read_overview(
         declared: what the user's code says, or `undeclared`: then timeouts of its jobs are not known.
         hourly: keeps what it counted, for who asks often; see `HourlyRuns.read` for `patience`.
     """
-    now = ticks.now()
-    due, held = jobs_due(connection), count_held(connection)
-    processes = find_processes(connection)
-    dead = {process.process_id for process in processes.found if process.is_gone}
-    at_work = [process for process in processes.up if process.role.runs]
-    told = reports(connection)
+    present, held = read_present(connection), count_held(connection)
+    now, due, told = present.now, present.due, present.cannot_run
+    dead = {process.process_id for process in present.processes.found if process.is_gone}
+    at_work = [process for process in present.processes.up if process.role.runs]
     day = (hourly or HourlyRuns()).read(connection, now, patience)
-    not_begun = runs_not_begun(connection, due, now)
+    long = long_runs(connection, declared, now)
+    gone_wrong = read_troubles(
+        connection, present, long, day.begin, _LISTED, looked_at=LOOKED_AT, with_older=False
+    )
     return Overview(
         now,
         len(due),
         beginning_of([job.id for job in due if job.id in told], _LISTED).of(
             lambda job_id: CannotRun(job_id, told[job_id])
         ),
-        failing_jobs(connection, _LISTED),
-        beginning_of(late_jobs(due, not_begun, now), _LISTED),
-        beginning_of(find_missed(connection, due), _LISTED),
+        failing_jobs(connection, present.endings, _LISTED),
+        beginning_of(present.late, _LISTED),
+        beginning_of(present.missed, _LISTED),
         _paused(connection, due),
-        beginning_of(long_runs(connection, declared, now), _LISTED),
+        beginning_of(long, _LISTED),
         sum(row.number for row in held.rows if row.state == "running" and row.process_id not in dead),
         len(at_work) * settings.scheduler_max_workers,
-        _queues(due, not_begun),
+        _queues(due, present.not_begun),
         day,
-        outages(connection, day.begin, now),
-        processes,
+        gone_wrong,
+        present.processes,
         held.by_process(),
         min((tick for job in due if (tick := job.next_tick) is not None), default=None),
     )

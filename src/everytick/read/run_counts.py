@@ -15,6 +15,7 @@ from .run_filter import ENDED_RUNS, FAILED, STATES, RunFilter
 from .run_pages import narrowed
 from .runs import condition_beside_index, ended_walk, under_way_walks
 from .runs_of_job import Walk, with_tick, without_tick
+from .trouble_counts import TICKS_IN_ROW
 
 # The most rows that are looked at for runs that have ended, and for those under way.
 COUNTED = 10_000
@@ -26,6 +27,7 @@ class StateCounts:
 
     A run that was tried again may be in two states: that of now, and that in which it ended before. It counts
     once in these. total: in all states. ended: that are over, skipped ticks left out. failed: gone wrong.
+    skipped_ticks: how many ticks the skipped ones are, of which a row may stand for many.
     """
 
     by_state: Mapping[str, int]
@@ -33,6 +35,7 @@ class StateCounts:
     total: int = 0
     ended: int = 0
     failed: int = 0
+    skipped_ticks: int = 0
 
 
 def count_states(connection: Reader, wanted: RunFilter) -> StateCounts:
@@ -42,12 +45,14 @@ def count_states(connection: Reader, wanted: RunFilter) -> StateCounts:
     """
     wanted = replace(narrowed(connection, wanted), states=())
     present: Counter[str] = Counter()
-    complete = True
+    complete, skipped = True, 0
     for walk, condition in [*_walks(wanted), *((walk, ALWAYS) for walk in under_way_walks(wanted))]:
-        found, looked_at = _count(connection, walk, condition, wanted)
+        found, looked_at, in_them = _count(connection, walk, condition, wanted)
         present, complete = present + found, complete and looked_at < COUNTED
+        skipped += in_them
     if missed := rows_of_outage(connection, wanted):
         present["skipped"] += len(missed)
+        skipped += sum(1 if row.last_tick_us is None else row.tick_count or 2 for row in missed)
     again = TriedAgain(connection, wanted)
 
     def number(*states: str) -> int:
@@ -56,7 +61,7 @@ def count_states(connection: Reader, wanted: RunFilter) -> StateCounts:
         )
 
     by_state = {state: some for state in STATES if (some := number(state))}
-    return StateCounts(by_state, complete, number(), number(*ENDED_RUNS), number(*FAILED))
+    return StateCounts(by_state, complete, number(), number(*ENDED_RUNS), number(*FAILED), skipped)
 
 
 def _walks(wanted: RunFilter) -> list[tuple[Walk, Condition]]:
@@ -71,19 +76,24 @@ def _walks(wanted: RunFilter) -> list[tuple[Walk, Condition]]:
 
 def _count(
     connection: Reader, walk: Walk, condition: Condition, wanted: RunFilter
-) -> tuple[Counter[str], int]:
-    """Return how many of the first COUNTED rows of a walk are wanted, by state, and how many were there."""
+) -> tuple[Counter[str], int, int]:
+    """Return how many of the first COUNTED rows of a walk are wanted, by state; and how many were there.
+
+    The last number is that of the ticks for which the skipped ones of them stand.
+    """
     error = f"CASE WHEN {condition.text} THEN error END" if wanted.error else "NULL"
-    columns = f"{STATE_NOW} AS state, {condition.text} AS is_wanted, {error} AS error"
+    number = f"CASE WHEN state = 'skipped' THEN {TICKS_IN_ROW} ELSE 0 END"
+    columns = f"{STATE_NOW} AS state, {condition.text} AS is_wanted, {error} AS error, {number} AS ticks"
     query = f"""
-        SELECT state, is_wanted, error, count(*) AS number
+        SELECT state, is_wanted, error, count(*) AS number, sum(ticks) AS ticks
         FROM ({walk.select(columns)} LIMIT :counted) AS looked_at
         GROUP BY state, is_wanted, error
     """
     found: Counter[str] = Counter()
-    looked_at = 0
+    looked_at = skipped = 0
     for row in connection.rows(query, {**walk.where.values, **condition.values, "counted": COUNTED}):
         looked_at += row.number
         if row.is_wanted and wanted.has_error(row.error):
             found[row.state] += row.number
-    return found, looked_at
+            skipped += int(row.ticks)
+    return found, looked_at, skipped

@@ -14,11 +14,13 @@ from everytick.store.querying import Reader, connect_checked
 from everytick.text.instants import iso
 
 from .audit import audit_row, requests_about
+from .in_the_way import runs_in_the_way, ticks_behind
 from .known_job import find_job
+from .last_runs import succeeded_before
 from .processes import died, read_processes
 from .reports import report_of
 from .run_columns import ATTEMPT, took_seconds
-from .run_filter import RUN_STATES, RunFilter
+from .run_filter import FAILING, RUN_STATES, RunFilter
 from .runs import newest_runs, read_run, shown
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ def newest_details(ledger: Ledger, job_id: str, limit: int) -> list[schemas.RunD
 def details_of(connection: Reader, row: Any) -> schemas.RunDetails:
     """Return the same of a row of the runs."""
     job = find_job(connection, row.job_id)
+    good = succeeded_before(connection, row) if row.state in FAILING else None
     asked = [audit_row(one) for one in requests_about(connection, row.run_id)]
     return {
         **shown(row, dead=died(connection, [row]), said=report_of(connection, row)),
@@ -78,6 +81,11 @@ def details_of(connection: Reader, row: Any) -> schemas.RunDetails:
             {"at": one["at"], "who": one["who"], "action": one["action"], "note": one["note"]}
             for one in asked
         ],
+        "ticks_behind": ticks_behind(connection, row),
+        "behind": [hold.row.run_id for hold in runs_in_the_way(connection, row)],
+        "last_success": None
+        if good is None
+        else {"run_id": good.run_id, "finished_at": iso(good.finished_us)},
         "attempts": _attempts(connection, row),
     }
 

@@ -221,6 +221,13 @@ class Attempt(TypedDict):
     log: str | None
 
 
+class SuccessBefore(TypedDict):
+    """The last run of a job that succeeded before one that failed."""
+
+    run_id: int
+    finished_at: Time
+
+
 class RunDetails(RunRow):
     """A run with its job, who asked for what about it, and all attempts that began: `show --json`."""
 
@@ -234,6 +241,13 @@ class RunDetails(RunRow):
         Time | None, Field(description="until when a run that was cut off may begin its next attempt")
     ]
     asked: Annotated[list[Request], Field(description="oldest first")]
+    ticks_behind: Annotated[int, Field(description="how many ticks were skipped as overlap because of it")]
+    behind: Annotated[
+        list[int], Field(description="of a tick that was skipped as overlap: the runs that were in its way")
+    ]
+    last_success: Annotated[
+        SuccessBefore | None, Field(description="the one before it, of a run that failed; else null")
+    ]
     attempts: list[Attempt]
 
 
@@ -310,8 +324,11 @@ class Hour(TypedDict):
 
     begin: Time
     end: Time
-    runs: Annotated[int | None, Field(description="null: not counted yet, like `failed`; ask again")]
+    runs: Annotated[int | None, Field(description="null: not counted yet, like the others; ask again")]
     failed: int | None
+    skipped: Annotated[
+        int | None, Field(description="ticks that were missed, or skipped as overlap; not among the runs")
+    ]
 
 
 class LastDay(TypedDict):
@@ -320,6 +337,7 @@ class LastDay(TypedDict):
     begin: Time
     runs: int
     failed: int
+    skipped: Annotated[int, Field(description="ticks that were missed, or skipped as overlap")]
 
 
 class Outage(TypedDict):
@@ -332,6 +350,74 @@ class Outage(TypedDict):
     coalesced: Annotated[int, Field(description="how many of them were coalesced, since a newer one ran")]
     jobs: Annotated[int, Field(description="how many jobs they are of")]
     late: Annotated[int, Field(description="how many others ran once a scheduler was back")]
+    first_tick: Annotated[
+        Time | None, Field(description="the first that was missed; it may have been due before `begin`")
+    ]
+
+
+class TroubleCount(TypedDict):
+    """How many runs of a job ended in one way, or how many of its ticks were skipped for one reason."""
+
+    kind: Annotated[str, Field(description="failed, timed_out, lost, or missed, outage, overlap")]
+    number: int
+    at_least: Annotated[bool, Field(description="true while some ticks are not counted yet")]
+    first: Annotated[Time, Field(description="of runs when they ended, of ticks when they were due")]
+    last: Time
+
+
+class LastFailure(TypedDict):
+    """The last run of a job that failed."""
+
+    run_id: int
+    state: str
+    error: str | None
+
+
+class InTheWay(TypedDict):
+    """The run behind which the last ticks were skipped as overlap."""
+
+    run_id: int
+    took: Annotated[Seconds, Field(description="so far, if it goes on; seconds")]
+    goes_on: bool
+    usual: Annotated[Seconds | None, Field(description="half of the runs of its job took no longer; seconds")]
+
+
+class Trouble(TypedDict):
+    """What went wrong with a job, and whether it still does."""
+
+    job_id: str
+    still: Annotated[
+        str | None,
+        Field(description="cannot run, failing, late, missed or long (a run goes on); null: not now"),
+    ]
+    still_since: Time | None
+    why: str | None
+    counts: Annotated[list[TroubleCount], Field(description="empty of what began before the time")]
+    last_failure: LastFailure | None
+    in_the_way: InTheWay | None
+    long_run: Annotated[int | None, Field(description="the run that goes on for long")]
+    well_since: Annotated[
+        Time | None, Field(description="when a run first succeeded behind the last trouble")
+    ]
+    succeeded_since: Annotated[int, Field(description="how many did, counted up to a thousand")]
+    next_tick: Time | None
+
+
+class Troubles(TypedDict):
+    """What went wrong since an instant: `troubles --json`."""
+
+    since: Time
+    until: Time
+    complete: Annotated[
+        bool, Field(description="false: only the newest outcomes were looked at, back to `since`")
+    ]
+    scheduler: Annotated[str, Field(description="up, stalled or down")]
+    jobs: Annotated[list[Trouble], Field(description="those still in trouble first, then the newest")]
+    total: Annotated[int, Field(description="how many there are, also those left out of `jobs`")]
+    in_outages_only: Annotated[
+        int, Field(description="how many other jobs missed ticks in an outage, and are well since")
+    ]
+    outages: list[Outage]
 
 
 class Overview(TypedDict):
@@ -361,6 +447,7 @@ class Overview(TypedDict):
         Field(description="those of the clock, the oldest first; of the first and the last a part"),
     ]
     outages: Annotated[list[Outage], Field(description="those of the last day that are over, oldest first")]
+    troubles: Annotated[list[Trouble], Field(description="what went wrong in the last day, still so or over")]
 
 
 class Fire(TypedDict):

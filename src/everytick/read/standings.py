@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from everytick.model import ticks
+from everytick.store.not_begun import NotBegun
 from everytick.store.querying import Reader
 
 from .endings import newest_endings
 from .job_ids import natural
-from .known_job import DueJob
-from .late import find_late
-from .missed import find_missed
-from .processes import read_processes, reports
+from .known_job import DueJob, jobs_due
+from .late import Late, find_late, late_jobs, runs_not_begun
+from .missed import Missed, find_missed
+from .processes import Processes, find_processes, read_processes, reports
 from .run_filter import FAILING
+from .trouble_counts import LOOKED_AT, count_troubles
 from .under_way import count_held
 
 # How a job may stand that needs a look, what needs it most first; a job may stand in several ways.
 # Missed: its newest tick did not run.
 TROUBLES = ("cannot run", "failing", "late", "missed", "paused")
-STANDINGS = (*TROUBLES, "running")
+# Troubled: something went wrong within a day, more than an outage; it may be over.
+STANDINGS = (*TROUBLES, "running", "troubled")
 # state: by their troubles. next: by the next run, those without one last. Jobs that are alike in that, and
 # all jobs by `id`, are in the order of their ids, `sync_2` before `sync_10`. Lists for people have the first
 # one unless another is asked for.
@@ -37,6 +41,45 @@ class Place(NamedTuple):
     next_run: Any
 
 
+@dataclass(frozen=True)
+class Present:
+    """How the jobs stand at an instant, in microseconds UTC. `due`: all jobs in force.
+
+    cannot_run: why processes that are up cannot run jobs. endings: `newest_endings`. not_begun: the runs
+    that are due and have not begun.
+    """
+
+    now: int
+    due: Sequence[DueJob]
+    cannot_run: Mapping[str, str]
+    endings: Mapping[str, Any]
+    not_begun: Sequence[NotBegun]
+    late: Sequence[Late]
+    missed: Sequence[Missed]
+    processes: Processes
+
+    @property
+    def failing(self) -> dict[str, Any]:
+        """The newest runs of the jobs that fail, by the ids of the jobs."""
+        return {job_id: row for job_id, row in self.endings.items() if row.state in FAILING}
+
+
+def read_present(connection: Reader) -> Present:
+    """Return how the jobs stand now. The cost is that of the jobs, however long the history is."""
+    now, due, endings = ticks.now(), jobs_due(connection), newest_endings(connection)
+    not_begun = runs_not_begun(connection, due, now)
+    return Present(
+        now,
+        due,
+        reports(connection),
+        endings,
+        not_begun,
+        late_jobs(due, not_begun, now),
+        find_missed(connection, due, endings),
+        find_processes(connection),
+    )
+
+
 def read_standings(connection: Reader, due: Sequence[DueJob]) -> dict[str, set[str]]:
     """Return, by each of STANDINGS, the ids of the jobs that stand so; `due`: all jobs in force."""
     endings, now = newest_endings(connection), ticks.now()
@@ -49,6 +92,7 @@ def read_standings(connection: Reader, due: Sequence[DueJob]) -> dict[str, set[s
         "missed": {missed.job_id for missed in find_missed(connection, due)},
         "paused": {job.id for job in due if job.paused},
         "running": {row.job_id for row in held if row.state == "running" and row.process_id not in dead},
+        "troubled": count_troubles(connection, now - ticks.DAY, most=LOOKED_AT).troubled,
     }
 
 

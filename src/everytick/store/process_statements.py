@@ -1,9 +1,12 @@
 """The SQL statements about processes, written for SQLite (3.35) and PostgreSQL (13)."""
 
+# Its heartbeats count on from the present: one that was declared dead and comes back has none of those that
+# others have watched since it fell silent, or they would declare it dead once more.
 REGISTER_PROCESS = """
 INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_us, start_number, role, queues,
                                  schedule_digest, job_filter)
-VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number, :role, :queues, :schedule_digest, :job_filter)
+VALUES (:process_id, :host, :pid, :now, :now, :now, :start_number, :role, :queues,
+        :schedule_digest, :job_filter)
 """
 
 # `joined`: when the process joined. Its row may say later, if it was declared dead and came back. Workers do

@@ -61,6 +61,12 @@ def short(instant: int, zone: tzinfo, now: int) -> str:
     return f"{moment:%H:%M:%S}" if moment.date() == today.date() else dated(instant, zone)
 
 
+def brief(instant: int, zone: tzinfo, now: int) -> str:
+    """Return an instant to the minute as it reads in a zone; without its date if it is of the last day."""
+    moment = ticks.moment(instant, zone)
+    return f"{moment:%H:%M}" if 0 <= now - instant < ticks.DAY else f"{moment:%Y-%m-%d %H:%M}"
+
+
 def from_now(instant: int, now: int) -> str:
     """Return how far an instant is from now, to the second: `in 3 h 12 min`, `5 s ago`."""
     away = round((instant - now) / ticks.SECOND) * ticks.SECOND

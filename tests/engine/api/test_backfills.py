@@ -19,7 +19,7 @@ from everytick.store.connections import transaction
 import added_tasks
 from histories import HOUR, MINUTE, SECOND, prepared, run, write
 from inside import Gauge, rows, until
-from ledgers import found_in
+from ledgers import change, found_in
 
 MARCH = datetime(2026, 3, 1, 3, tzinfo=UTC)
 TICK = ticks.instant(MARCH)
@@ -329,6 +329,14 @@ async def test_what_makes_no_sense_is_refused_in_a_sentence(scheduler: AsyncIOSc
         with pytest.raises(ScheduleError, match="there is no backfill 7, or it is not kept any more"):
             act(7)
     assert backfill_rows(scheduler.ledger, 10) == []
+
+
+async def test_a_job_that_is_over_is_refused(scheduler: AsyncIOScheduler) -> None:
+    client = SchedulerClient()
+    client.add_job("added_tasks:note", "date", run_date="2099-01-01", id="report")
+    change(scheduler.ledger, "UPDATE scheduler_jobs SET exhausted_us = ?", TICK)
+    with pytest.raises(ScheduleError, match="the job 'report' was added while running, and has no tick left"):
+        client.backfill_job("report", day(1))
 
 
 async def test_the_same_ticks_are_not_filled_twice_at_once(scheduler: AsyncIOScheduler) -> None:

@@ -28,6 +28,7 @@ from loguru import logger
 
 from added_tasks import note
 from inside import rows_of, until
+from ledgers import found_in
 from waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
@@ -232,7 +233,12 @@ def test_an_old_process_that_others_had_declared_dead_removes_nothing(
     new_code.add_job(print, "interval", hours=1, id="of the new code")
     # As it is after a suspend: the others have reaped it, and it comes back before it beats, or after.
     me, registration = old_code._process._me, old_code.registration
-    old_code._process.execute(lambda connection: workers.reap(connection, me.process_id, 0, 0))
+    beat_sql = f"SELECT beat FROM scheduler_processes WHERE process_id = '{me.process_id}'"
+    [row] = found_in(old_code.ledger, beat_sql)
+    reaped = old_code._process.execute(
+        lambda connection: workers.reap(connection, me.process_id, row["beat"], 0)
+    )
+    assert reaped == 0
     if beats:
         old_code._process.execute(lambda connection: workers.beat(connection, me, registration.start_number))
     wait_for(lambda: len(asked) == 2, "both to look")

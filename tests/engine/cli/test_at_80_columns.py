@@ -55,6 +55,7 @@ COMMANDS = [
     *("runs --since 2026-11-17 -n 3", "runs --missed"),
     *("runs --follow --since 2026-11-17 -n 14", "runs --follow --failed --since today -n 5"),
     *("show invoices", "show overlap", "logs invoices", "audit", "audit -n 2"),
+    *("troubles --since 2026-11-17", "troubles sync_* invoices --since 3h"),
     *("why lost", "why outage 2026-11-18T08:30", "why night yesterday 02:30", "doctor", "diff", "health"),
     *("simulate --days 30", "simulate --days 2 --outage 20h/25h"),
     *("backfill", "backfill sync_1 --from 2026-11-10 --rate 30 --yes", "backfill --stop 2"),
@@ -203,6 +204,7 @@ def test_no_line_is_longer_than_the_terminal_is_wide(
 
 # The commands that show something, and one of the states, times and ids that are in it.
 READING = {
+    "troubles": ("failed", None, "sync_3"),
     "jobs": ("✗", "in 22 h 30 min", "sync_3"),
     "plan": (None, "2026-11-21 04:00:00", "sync_3"),
     "runs": ("failed", "2026-11-19 11:00:00", "sync_3"),

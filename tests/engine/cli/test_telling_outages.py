@@ -28,7 +28,7 @@ MORNING = int(datetime(2026, 3, 2, 9, 0, tzinfo=UTC).timestamp()) * SECOND
 DOWN, BACK = MORNING - 410 * MINUTE, MORNING - 210 * MINUTE
 TOLD = (
     "no scheduler was running from 02:10:00 to 05:30:00: 14 ticks missed"
-    " (python -m app runs --missed --since 2026-03-02T02:10)"
+    " (python -m app runs --missed --since 2026-03-02T02:10 --until 2026-03-02T05:30)"
 )
 
 
@@ -38,6 +38,7 @@ def night(scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setattr(which.current(), "command", "python -m app")
     with use(time_ns=lambda: MORNING * 1_000):
         scheduler.add_job(print, "cron", minute="*/15", timezone="UTC", id="pump")
+        scheduler.add_job(print, "cron", day=1, timezone="UTC", id="quiet")
         lost: dict[str, Any] = {"reason": "outage", "finished_us": BACK}
         write(
             prepared(scheduler),
@@ -58,14 +59,24 @@ def night(scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 @pytest.mark.parametrize(
     "command",
-    ["runs", "runs --since yesterday --until 08:00", "runs --failed --since 03:00 --until 04:00", "jobs"],
+    [
+        *("runs", "runs --since yesterday --until 08:00", "runs --failed --since 03:00 --until 04:00"),
+        *("runs --job pump", "runs --job report --since yesterday"),
+    ],
 )
 def test_it_is_told_below_the_list(night: AsyncIOScheduler, command: str) -> None:
     assert ask(night, *command.split(" ")).splitlines()[-1] == TOLD
 
 
 @pytest.mark.parametrize(
-    "command", ["runs --since 06:00", "runs --until 02:00", "runs --missed", "runs --reason outage"]
+    "command",
+    [
+        *("runs --since 06:00", "runs --until 02:00", "runs --missed", "runs --reason outage"),
+        # These runs are of a time after it, and that job missed nothing.
+        *("runs -n 1", "runs --job quiet", "runs --job quiet --since yesterday"),
+        # All jobs that there are ran again since.
+        "jobs",
+    ],
 )
 def test_it_is_not_told_of_another_time_or_to_who_asks_for_the_ticks(
     night: AsyncIOScheduler, command: str
@@ -73,9 +84,37 @@ def test_it_is_not_told_of_another_time_or_to_who_asks_for_the_ticks(
     assert "no scheduler was running" not in ask(night, *command.split(" "))
 
 
-def test_the_command_that_is_named_lists_the_ticks(night: AsyncIOScheduler) -> None:
-    listed = ask_json(night, "runs", "--missed", "--since", "2026-03-02T02:10")
+def test_the_command_that_is_named_lists_the_ticks_that_were_counted(night: AsyncIOScheduler) -> None:
+    # Another tick was missed later.
+    later = run("quiet", BACK + HOUR, "skipped", reason="missed", finished_us=BACK + 2 * HOUR)
+    write(night.ledger, "scheduler_runs", [later])
+    command = TOLD.removesuffix(")").partition("python -m app ")[2]
+    listed = ask_json(night, *command.split())
     assert [row.get("count", 1) for row in listed] == [13, 1]
+    assert ask(night, *command.split()).splitlines()[0] == "14 ticks in 2 rows, newest first, times in UTC"
+
+
+def test_ticks_that_nobody_claimed_before_it_are_told_and_listed(night: AsyncIOScheduler) -> None:
+    """As where the process still sent heartbeats, and its event loop was blocked."""
+    process = {"process_id": "gone", "role": None, "started_us": DOWN - 9 * HOUR, "has_died": 1}
+    later = {"process_id": "now", "role": None, "started_us": BACK, "has_died": 0, "ended_us": MORNING}
+    write(night.ledger, "scheduler_past_processes", [{**process, "ended_us": BACK - HOUR}, later])
+    told = ask(night, "runs").splitlines()[-1]
+    assert told == (
+        "no scheduler was running from 04:30:00 to 05:30:00: 14 ticks missed, the first of 02:10:00"
+        " (python -m app runs --missed --since 2026-03-02T02:10 --until 2026-03-02T05:30)"
+    )
+    sentence = ask(night, "why", "pump", "2026-03-02T03:00")
+    assert "(of ticks that nobody claimed the first was due at 2026-03-02 02:10:00 UTC)" in sentence
+
+
+def test_below_jobs_it_is_told_if_one_of_them_has_not_run_since(night: AsyncIOScheduler) -> None:
+    lost: dict[str, Any] = {"reason": "outage", "finished_us": BACK}
+    write(night.ledger, "scheduler_runs", [run("quiet", DOWN + HOUR, "skipped", **lost)])
+    missed, _nobody_is_up, outage = ask(night, "jobs").splitlines()[-3:]
+    assert missed == "quiet: its last tick (03:10:00) did not run: no scheduler was up"
+    assert outage == TOLD.replace("14 ticks", "15 ticks")
+    assert "no scheduler was" not in ask(night, "jobs", "pump")
 
 
 @pytest.mark.parametrize(

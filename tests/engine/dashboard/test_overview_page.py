@@ -89,12 +89,19 @@ async def test_the_numbers_of_the_last_day_lead_to_the_runs_that_they_count(ledg
         (runs_of_day, *_hours), (failed_of_day,) = links_of(shown, "7"), links_of(shown, "4 failed")
         assert listed_by(ledger, [runs_of_day, failed_of_day]) == [7, 4]
         table = shown[shown.index('<details id="hours">') :]
+        (skips,) = re.findall(r'<a class="skips" href="([^"]+)">1</a>', table)
+        assert listed_by(ledger, [skips]) == [1]
+        table = re.sub(r'<a class="skips".*?</a>', "", table)
         told = [int(number) for number in re.findall(r">(\d+)</a></td>", table)]
         assert told == [2, 1, 1, 1, 2, 1, 2, 1]
         assert listed_by(ledger, links_of(table, r"\d+")) == told
-        # The bars of the chart lead where the table does.
+        # The bars of the chart lead to all that ended in their hour, the skipped ticks too.
         chart = shown[shown.index("<svg viewBox") : shown.index('<details id="hours">')]
-        assert set(links_of(table, r"\d+")) < set(re.findall(r'<a href="([^"]+)" tabindex="-1">', chart))
+        bars = re.findall(r'<a href="([^"]+)" tabindex="-1">', chart)
+        assert len([bar for bar in bars if "failed=true" in bar]) == 4
+        hour = [len(re.findall(r'<td class="n run">', page(ledger, unescape(bar)))) for bar in bars]
+        assert sum(hour) == sum(told) + 1 + 2  # The skipped tick, and the run that goes on and the retry.
+        assert "1 tick skipped" in chart
 
 
 async def test_each_kind_of_trouble_leads_to_the_list_that_shows_just_this(ledger: Ledger) -> None:

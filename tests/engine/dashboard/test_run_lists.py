@@ -108,7 +108,11 @@ async def test_the_api_refuses_a_filter_that_means_nothing(
 
 async def test_the_api_counts_by_state_what_its_other_filters_want(ledger: Ledger) -> None:
     found = await listed(ledger, state="failed", q="sync")
-    assert found["counts"] == {"by_state": {"failed": 1, "succeeded": 1, "running": 1}, "complete": True}
+    assert found["counts"] == {
+        "by_state": {"failed": 1, "succeeded": 1, "running": 1},
+        "skipped_ticks": 0,
+        "complete": True,
+    }
 
 
 async def test_the_api_tells_how_late_a_run_began(ledger: Ledger) -> None:

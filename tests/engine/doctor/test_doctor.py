@@ -173,7 +173,7 @@ def test_a_job_that_failed_when_it_ran_last_and_several_times_in_a_row(troubled:
     found = of_the_job()
     assert found.level == "warning"
     assert "the last 3 runs of job timeout did not succeed, at last with: it took longer" in found.what
-    assert re.fullmatch(rf"{re.escape(python())} -m app why timeout --run \d+", found.right or "")
+    assert re.fullmatch(rf"{re.escape(python())} -m app show \d+", found.right or "")
 
 
 def test_a_job_that_takes_longer_than_its_interval(troubled: SampleLedger) -> None:

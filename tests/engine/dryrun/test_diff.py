@@ -16,7 +16,7 @@ from everytick.store import joining, schema
 from everytick.store.connections import transaction
 from everytick.store.records import Identity
 
-from histories import ask
+from histories import ask, run, write
 from inside import Clock, rows, until
 from ledgers import changing, found_in
 
@@ -296,3 +296,28 @@ def test_each_removed_job_is_guessed_for_one_new_job_only(scheduler: AsyncIOSche
         "sync_southern": "sync_south",
         "sync_western": None,
     }
+
+
+@pytest.mark.parametrize("only_missed", [False, True])
+def test_the_next_runs_of_a_backfill_are_told(scheduler: AsyncIOScheduler, only_missed: bool) -> None:
+    start_once(("report", DAILY))
+    first = ticks.instant(datetime(2026, 3, 1, 3, tzinfo=UTC))
+    day = ticks.DAY
+    write(
+        scheduler.ledger,
+        "scheduler_runs",
+        [
+            run("report", first),
+            run("report", first + day, "failed"),
+            run("report", first + 2 * day, "failed"),
+        ],
+    )
+    span = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)
+    SchedulerClient().backfill_job("report", *span, only_missed=only_missed, max_instances=2)
+    scheduler.add_job(task, id="report", **DAILY)
+    before = everything(scheduler)
+    found = [(start.why, start.tick) for start in of(scheduler).runs if start.kind == "backfill"]
+    days = (2, 3) if only_missed else (1, 2)
+    assert found == [("backfill", f"2026-03-0{number}T03:00:00+00:00") for number in days]
+    assert everything(scheduler) == before
+    assert f"report (backfill) for 2026-03-0{days[0]} 03:00:00" in ask(scheduler, "diff")

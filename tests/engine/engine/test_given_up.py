@@ -12,10 +12,12 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.engine import heartbeats, runner
 from everytick.engine.admission import Admission
-from everytick.store import joining
+from everytick.store import joining, workers
+from everytick.store.records import Identity
 
+from histories import prepared
 from inside import rows, rows_of, until
-from ledgers import change
+from ledgers import change, changing
 
 
 async def test_a_run_that_was_taken_away_between_its_record_and_its_begin_is_not_entered(
@@ -65,3 +67,24 @@ async def test_a_start_that_has_to_wait_for_the_ledger_is_entered_once(
     async with scheduler:
         await until(lambda: rows(scheduler, "succeeded"))
     assert tried
+
+
+def test_a_process_that_came_back_is_never_taken_for_the_silent_one_that_it_was(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    prepared(scheduler)
+    me = Identity("frozen", "here", 1)
+    with changing(scheduler.ledger) as hand:
+        ledger = hand._connection
+        workers.enter(ledger, me, 1)
+        for _heartbeat in range(3):
+            workers.beat(ledger, me, 1)
+        [(beat, beat_us)] = ledger.execute(
+            "SELECT beat, beat_us FROM scheduler_processes WHERE process_id = 'frozen'"
+        ).fetchall()
+        # Others have watched it for a lease, and it stood still. The first of them declares it dead.
+        assert workers.reap(ledger, "frozen", beat, beat_us) == 0
+        # It goes on before the next one does. With whichever heartbeat that one comes, it is alive.
+        for _heartbeat in range(10):
+            workers.beat(ledger, me, 1)
+            assert workers.reap(ledger, "frozen", beat, beat_us) is None

@@ -81,10 +81,12 @@ PAGES = (
     *(f"/runs?job={OF_THE_CODE}", "/run/2", "/run/2/text", "/running", "/coming", "/audit", "/login"),
     *("/health/live", "/health/ready", "/metrics"),
     *(f"/api/v1/{path}" for path in ("overview", "jobs", "runs", "plan", "processes", "audit", "runs/2")),
+    "/api/v1/troubles",
     *(f"/api/v1/jobs/{OF_THE_CODE}", f"/api/v1/jobs/{OF_THE_CODE}/why"),
 )
 # An answer without an end.
-NOT_ASKED = {"/live"}
+# The others lead on to a page without a look into the ledger.
+NOT_ASKED = {"/live", "/runs/{run_id:int}", f"/jobs/{OF_THE_CODE}"}
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from everytick.model import ticks
 from everytick.text import durations, instants, sizes
 from everytick.text.wording import counted
 
+from sources import parsed
+
 ROOT = Path(everytick.__file__).parent
 # What is no text for people: the data of a schedule and the text of a declaration, with which another start
 # compares them, and the field `time` of log lines in JSON.
@@ -36,7 +38,7 @@ def test_no_other_module_formats_an_instant_or_a_length_or_a_size() -> None:
         if (name := path.relative_to(ROOT).as_posix()).partition("/")[0] != "text"
         # `model` is below `text`: its notes on a clock that is set back name a time of day.
         and not name.startswith("model/")
-        for line in by_hand(ast.parse(path.read_text(encoding="utf-8")), iso_too=name not in MACHINE_FORMATS)
+        for line in by_hand(parsed(path), iso_too=name not in MACHINE_FORMATS)
     ]
     assert found == []
 

@@ -177,5 +177,5 @@ def test_of_processes_that_start_together_one_upgrades_and_the_others_wait(old: 
             one.start()
         wait_for(lambda: not any(one.is_alive() for one in starting), "the starts")
     assert not problems
-    assert "".join(lines).count("built the index") == 2
+    assert "".join(lines).count("built the index") == 3
     assert old.revision() == database.REVISION

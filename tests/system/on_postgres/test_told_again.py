@@ -178,6 +178,8 @@ TestOutages = told_again(
     ],
 )
 TestHourly = told_again("test_hourly")
+# A ledger on a server lies on no disk that could be measured here.
+TestGoneWrong = told_again("test_gone_wrong", but=["test_the_doctor_names_the_disk_that_it_measured"])
 TestOverview = told_again("test_overview")
 TestOverviewPage = told_again("test_overview_page")
 TestOddRows = told_again("test_odd_rows")
@@ -301,4 +303,36 @@ TestWaitingForASlot = told_again(
     "test_a_run_without_a_slot_waits_and_is_not_called_running",
     "test_no_tick_is_given_up_before_each_process_has_looked_for_it",
     "test_of_a_job_without_coalescing_as_many_ticks_wait_as_would_be_made_up_for",
+)
+TestBackfilling = told_again(
+    "test_backfilling",
+    "test_it_goes_on_where_it_was_when_its_process_is_killed",
+    "test_many_processes_together_make_no_tick_twice",
+)
+TestBackfills = told_again(
+    "test_backfills",
+    "test_a_backfill_of_what_was_missed_runs_that_and_leaves_the_records_as_they_are",
+    "test_a_kept_backfill_goes_with_its_history",
+    "test_each_past_tick_runs_once_the_oldest_first_and_knows_what_it_is",
+    "test_it_is_stopped_goes_on_where_it_was_and_over_a_restart",
+    "test_it_waits_while_its_job_is_paused",
+    "test_one_whose_job_is_gone_stops_and_says_why",
+    "test_only_so_many_run_at_once_beside_the_schedule_which_goes_on",
+    "test_only_ticks_that_are_on_record_and_did_not_succeed",
+    "test_the_same_ticks_are_not_filled_twice_at_once",
+    "test_what_was_missed_is_found_in_a_long_history_piece_by_piece",
+)
+TestReported = told_again(
+    "test_reported",
+    "test_a_list_of_runs_has_it",
+    "test_one_run_has_it",
+    "test_pages_have_it",
+    "test_why_tells_how_far_a_run_got",
+)
+TestReports = told_again(
+    "test_reports",
+    "test_a_run_by_hand_hands_its_result_to_whoever_asks",
+    "test_a_run_says_how_far_it_is_while_it_goes_on",
+    "test_none_leaves_nothing_behind",
+    "test_the_last_of_it_stays_when_a_run_fails_and_each_attempt_has_its_own",
 )

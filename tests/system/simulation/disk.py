@@ -73,6 +73,10 @@ class Disk:
             world.sleep(next(looks, 100) * MILLISECOND)
         self.holder = holder
 
+    def is_held_by(self, program: Program) -> bool:
+        """Return whether a process is inside of a transaction."""
+        return isinstance(self.holder, Connection) and self.holder._program is program
+
     def unlock(self, holder: object) -> None:
         if self.holder is holder:
             self.holder = None

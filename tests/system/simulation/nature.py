@@ -34,6 +34,8 @@ class Slot:
         self.number = number
         self.random = random.Random(f"{seed} slot {number}")
         self.process: EngineProcess | None = None
+        # How long it stays empty at least after the next end of its process, in seconds.
+        self.pause = 0.0
 
 
 class Nature:
@@ -70,7 +72,11 @@ class Nature:
         self._program.start(self._direct, name="director")
 
     def lives(self) -> list[Life]:
-        """Return all processes that there were."""
+        """Return all processes that there were, when all have ended."""
+        for process in self._processes:
+            if process.alive:
+                self.oddities.append(f"the world did not come to an end: process {process.pid} goes on")
+                process.kill()
         return [process.life() for process in self._processes]
 
     def process_of(self, pid: int) -> EngineProcess | None:
@@ -96,8 +102,7 @@ class Nature:
         # Where the clock was furthest no tick is accounted for that is still to come.
         self._set_clock(max(offset for _, offset in self.clock.steps))
         for job in sorted(self._paused):
-            while job in self._paused:
-                self._command("resume", job)
+            self.oddities.append(f"{job} could not be resumed within a minute")
         self._wait_until(lambda: all(slot.process and slot.process.is_up() for slot in self._slots))
         self._world.sleep(QUIET * SECOND)
         self.until = self.clock.shows(self._now)
@@ -117,11 +122,13 @@ class Nature:
                 self._settings,
                 lambda scheduler: self._declare(scheduler, deployed),  # noqa: B023 (called within)
                 f"slot {slot.number}",
-                slot.number if self._plan.apart else 0,
+                # As in a container that is made anew each time.
+                len(self._processes) if self._plan.apart else 0,
             )
             self._processes.append(process)
             process.wait()
-            self._world.sleep(int(slot.random.choice(_PAUSES) * SECOND) + 1)
+            pause, slot.pause = slot.pause, 0.0
+            self._world.sleep(int(max(pause, slot.random.choice(_PAUSES)) * SECOND) + 1)
 
     def _do(self, act: Act) -> None:
         try:
@@ -135,6 +142,7 @@ class Nature:
         process = self._slots[act.slot].process
         if process is not None and process.alive:
             young = not process.is_up(0.5)
+            self._slots[act.slot].pause = act.seconds
             process.kill()
             self._note("kill young" if young else "kill", process.pid, self._now)
 
@@ -150,9 +158,13 @@ class Nature:
             return
         begin = self._now
         process.program.freeze()
+        # Inside of a transaction: then no other process can write.
+        locks = self._disk.is_held_by(process.program)
         self._world.sleep(int(act.seconds * SECOND))
         process.program.thaw()
         self._note("stop", process.pid, begin)
+        if locks:
+            self._note("lock", 0, begin)
 
     def _terminate(self, act: Act) -> None:
         process = self._slots[act.slot].process
@@ -235,16 +247,18 @@ class Nature:
         else:
             self.refused.append(job)
 
-    def _order(self, act: Act) -> None:
-        if act.job in self._plan.jobs and (act.job in self._paused) == (act.kind == "resume"):
-            self._command(act.kind, act.job)
+    def _pause(self, act: Act) -> None:
+        if act.job in self._plan.jobs and act.job not in self._paused and self._command("pause", act.job):
+            self._world.sleep(int(act.seconds * SECOND))
+            self._wait_until(lambda: self._command("resume", act.job))
 
-    def _command(self, what: str, job: str) -> None:
+    def _command(self, what: str, job: str) -> bool:
         begin = self._now
         done = self._people.command(what, job)
         self.commands.append(Command(what, job, begin, self._now, done))
         if done:
             self._paused ^= {job}
+        return done
 
     # --- how it is done ---
 
@@ -284,6 +298,5 @@ _ACTS: dict[str, Callable[[Nature, Act], None]] = {
     "lost": Nature._lost,
     "set clock": Nature._step,
     "ask": Nature._ask,
-    "pause": Nature._order,
-    "resume": Nature._order,
+    "pause": Nature._pause,
 }

@@ -42,13 +42,17 @@ class Act:
 
 @dataclass(frozen=True)
 class Plan:
-    """A world. `seconds`: how long things are done to it. apart: whether each process is on its own host."""
+    """A world. `seconds`: how long things are done to it.
+
+    apart: whether each process is on its own host. grace: how long running jobs get at a stop, in seconds.
+    """
 
     seed: int
     jobs: tuple[str, ...]
     slots: int
     apart: bool
     workers: int
+    grace: float
     seconds: float
     acts: tuple[Act, ...]
 
@@ -61,7 +65,7 @@ class Plan:
         where = "each on a host of its own" if self.apart else "on one host"
         first = (
             f"seed {self.seed}: {self.slots} process(es) {where}, {self.workers} workers each,"
-            f" {self.seconds:g} s, jobs {' '.join(self.jobs)}"
+            f" {self.grace:g} s for a stop, {self.seconds:g} s, jobs {' '.join(self.jobs)}"
         )
         return "\n".join([first, *(f"  {act}" for act in self.acts)])
 
@@ -73,31 +77,47 @@ def plan_of(seed: int) -> Plan:
     jobs = tuple(job for job in JOBS if job in some or job in _ALWAYS)
     seconds = choice.choice([15.0, 30.0, 45.0])
     # Many worlds have few faults, so that nothing but them can be to blame.
-    number = choice.choice([0, 1, 1, 2, 2, 3, 4, 6, 10, 20])
+    number = choice.choice([0, 1, 2, 2, 3, 4, 6, 8, 12, 20])
     slots = choice.choice([1, 2, 2, 3, 3, 4])
     streams = choice.sample(list(_STREAMS), choice.randint(1, len(_STREAMS)))
     acts: list[Act] = []
     for _ in range(number):
-        at = round(choice.uniform(FIRST, FIRST + seconds), 3)
-        made = _STREAMS[choice.choice(streams)](choice, at)
-        acts += [replace(act, slot=choice.randrange(slots)) for act in made]
+        at, slot = _instant(choice, FIRST, FIRST + seconds), choice.randrange(slots)
+        drawn = _STREAMS[choice.choice(streams)](choice, at)
+        job = choice.choice([job for job in PAUSABLE if job in jobs])
+        acts += [replace(act, slot=slot, job=job if act.job else "") for act in drawn]
     acts.sort(key=lambda act: act.at)
     # Enough for all that runs at once, also where one of the processes is down.
     workers = choice.choice([6, 6, 20] if slots > 1 else [12, 20])
-    return Plan(seed, jobs, slots, choice.random() < 0.5, workers, FIRST + seconds, tuple(acts))
+    grace = choice.choice([0.3, 2.0, 2.0])
+    return Plan(seed, jobs, slots, choice.random() < 0.5, workers, grace, FIRST + seconds, tuple(acts))
+
+
+def _instant(choice: random.Random, begin: float, end: float) -> float:
+    """Return an instant in seconds, most often near a tick: there things happen."""
+    at = choice.uniform(begin, end)
+    if choice.random() < 0.6:
+        at = int(at) + choice.choice([-0.15, -0.05, -0.001, 0.0, 0.001, 0.003, 0.01])
+    return round(at, 3)
 
 
 def _killing(choice: random.Random, at: float) -> list[Act]:
-    kind = choice.choice(["kill"] * 6 + ["kill all"])
-    kills = [Act(at, kind)]
-    if choice.random() < 0.3:
+    how = choice.random()
+    if how < 0.15:
+        return [Act(at, "kill all")]
+    if how < 0.25:
+        # One after the other, as a run that takes down its process does.
+        return [Act(round(at + number * choice.uniform(0.8, 2.5), 3), "kill all") for number in range(6)]
+    # For how long nothing comes in its place.
+    kills = [Act(at, "kill", seconds=choice.choice([0.0, 0.0, 3.0, 12.0, 40.0]))]
+    if how > 0.75:
         # The one that comes after it is killed while it begins.
         kills.append(Act(round(at + choice.uniform(0, 0.1), 3), "kill"))
     return kills
 
 
 def _freezing(choice: random.Random, at: float) -> list[Act]:
-    return [Act(at, "stop", seconds=choice.choice([0.5, 2.0, 6.0, 14.5, 18.0, 25.0]))]
+    return [Act(at, "stop", seconds=choice.choice([0.5, 2.0, 6.0, 8.0, 14.5, 18.0, 25.0, 25.0]))]
 
 
 def _ending(choice: random.Random, at: float) -> list[Act]:
@@ -123,9 +143,7 @@ def _setting_clocks(choice: random.Random, at: float) -> list[Act]:
 def _asking(choice: random.Random, at: float) -> list[Act]:
     if choice.random() < 0.5:
         return [Act(at, "ask", number=choice.choice([0, 300, 2_000, 10_000]))]
-    job = choice.choice(PAUSABLE)
-    resumed = round(at + choice.choice([0.1, 1.0, 4.0, 12.0]) * choice.uniform(0.5, 1.5), 3)
-    return [Act(at, "pause", job=job), Act(resumed, "resume", job=job)]
+    return [Act(at, "pause", job="some", seconds=choice.choice([0.1, 1.0, 4.0, 8.0, 12.0]))]
 
 
 _STREAMS: dict[str, Callable[[random.Random, float], list[Act]]] = {

@@ -69,7 +69,7 @@ def tell(plan: Plan) -> Story:
     settings = SchedulerSettings(
         scheduler_max_workers=plan.workers,
         scheduler_misfire_grace_time=60,
-        scheduler_shutdown_grace_time=2,
+        scheduler_shutdown_grace_time=plan.grace,
         scheduler_allowed_packages="simulation",
     )
     with _undisturbed(), use(**seam.parts(world, wall)):
@@ -78,13 +78,14 @@ def tell(plan: Plan) -> Story:
         with _logged(world, nature):
             nature.begin()
             world.run()
+        lives = nature.lives()
         runs, attempts, jobs = _rows(disk)
         history = History(
             schedule=[spec for spec in SCHEDULE if spec.id in plan.jobs],
             clock=nature.clock,
             until=nature.until,
             faults=nature.faults,
-            lives=nature.lives(),
+            lives=lives,
             starts=bodies.marks.starts,
             runs=runs,
             attempts=attempts,

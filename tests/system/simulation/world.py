@@ -25,6 +25,8 @@ SECOND = 1_000 * MILLISECOND
 _BEGIN = 100_000 * SECOND
 # How long it takes at most until a thread that was woken goes on.
 _LATENCY = MILLISECOND // 10
+# A world that takes more does not come to an end.
+_MOST_STEPS = 150_000
 # What each process of the engine has for itself, and here shares its interpreter: module and name.
 _OWN_GLOBALS = ((present, "_ahead"), (workers, "ALIVE_HERE"))
 
@@ -199,8 +201,8 @@ class World:
     def run(self) -> None:
         """Let time pass until nothing is left to happen, or somebody calls `stop`."""
         self.hub = getcurrent()
-        heap = self._heap
-        while heap and not self._over:
+        heap, most = self._heap, self.steps + _MOST_STEPS
+        while heap and not self._over and self.steps < most:
             at, _number, thread, turn, woken = heapq.heappop(heap)
             program = thread.program
             if thread.turn != turn or not program.alive or thread.is_over:

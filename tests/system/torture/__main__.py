@@ -51,6 +51,7 @@ def torture(
         jobs=jobs,
         commands=nemesis.commands,
         requested=nemesis.requested,
+        fills=nemesis.requester.fills,
         refused=nemesis.refused,
         oddities=nemesis.oddities,
     )

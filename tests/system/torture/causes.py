@@ -93,7 +93,9 @@ def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm) -> 
 def _harmed(attempt: Row, start: Start | None, harm: Harm, kinds: tuple[str, ...]) -> bool:
     """Return whether this harm was done to the process of an attempt, as long as it lasted."""
     for ended in harm.instants(attempt["finished_us"]):
-        begin = ended - 60 * SECOND if start is None else harm.started(start)
+        # One that was recorded as started and not entered: the next process may have begun long after.
+        recorded = harm.instants(attempt["started_us"]) if attempt["started_us"] is not None else []
+        begin = min([ended - 60 * SECOND, *recorded]) if start is None else harm.started(start)
         if harm.near(begin, ended + SECOND, kinds, None if start is None else start.pid):
             return True
     return False
@@ -195,7 +197,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         decided = row["finished_us"] if gone else row["claimed_us"]
         # Where the clock was set, an instant that the ledger names may stand for several.
         first = min(harm.instants(decided), default=0)
-        if row["reason"] == "coalesced" and spec.max_instances == 1:
+        if spec.max_instances == 1:
             # The runs of earlier ticks begin before it (R14): until the last of them has ended it waits, also
             # behind one that a frozen process holds.
             earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= decided)
@@ -203,8 +205,10 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         for shown in harm.instants(due):
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, asked.get(spec.id, shown))
-            # The process that claimed it may not be the first one, if a fault hit the first in between.
-            taken_over = not gone and harm.near(at, first, (*DEADLY, *ENDING, *PARTED))
+            # The process that claimed it may not be the first one, if a fault hit the first in between: also
+            # before it was due, if it has a jitter.
+            reserved = min([at, *harm.instants(row["tick_us"])]) - _AHEAD
+            taken_over = not gone and harm.near(reserved, first, (*DEADLY, *ENDING, *PARTED))
             if taken_over or _paused_between(history, spec, at, first):
                 continue
             # Of a job that a redeploy changed, only the processes with the newer code decide (R8).
@@ -263,6 +267,17 @@ def pauses(history: History, harm: Harm) -> Iterator[Violation]:
             continue
         elif instants and any(all(at < z.begin for at in instants) and a.end < first for a, z in spells):
             yield Violation(f"{name(row)} is {row['state']}, though its job was paused", job, tick)
+
+
+def entered_in_pauses(history: History, harm: Harm) -> Iterator[Violation]:
+    """R8: no run of the schedule is entered in a pause, also none that was due before, or was cut off."""
+    spells = _spells(history.commands)
+    for start in history.starts:
+        if start.kind != "scheduled" or harm.disturbed(start.pid, start.at - 2 * SECOND, start.at):
+            continue
+        if any(a.job == start.job and a.end + _ENTERING < start.at < z.begin for a, z in spells):
+            sentence = f"attempt {start.attempt} of tick {start.tick} began in a pause"
+            yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
 
 
 def _within(instants: list[int], begin: int, resume: Command) -> bool:

@@ -4,6 +4,7 @@ It shares no code with the scheduler, and computes the ticks in plain arithmetic
 
 - `completeness`: every tick has one outcome, every row has a tick
 - `consistency`: the ledger agrees with what the tasks recorded
+- `filling`: each past tick has one run of its backfill
 - `causes`: a tick whose run did not succeed needs a cause
 - `processes`: exit codes and logs of the processes
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from torture import causes, completeness, consistency, processes
+from torture import causes, completeness, consistency, filling, processes
 from torture.faults import Harm
 from torture.history import History, Violation
 
@@ -23,11 +24,14 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     completeness.early,
     completeness.not_unique,
     completeness.startups,
+    filling.filled,
+    filling.one_at_a_time,
     consistency.ledger_against_file,
     consistency.attempts_against_file,
     consistency.owners,
     consistency.ends_against_file,
     consistency.overlapping,
+    consistency.stale,
     consistency.overlap_skips,
     causes.repeated,
     causes.ends,
@@ -37,6 +41,7 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     causes.late,
     causes.beyond_grace,
     causes.pauses,
+    causes.entered_in_pauses,
     processes.oddities,
     processes.exits,
     processes.cuts,

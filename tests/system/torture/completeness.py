@@ -63,6 +63,9 @@ def invented(history: History, harm: Harm) -> Iterator[Violation]:
         spec = history.specs.get(job)
         if spec is None:
             yield Violation(f"{name(row)} is of a job that nobody declared", job, tick)
+        elif row["kind"] == "backfill":
+            if tick is not None or not spec.is_tick(row["for_tick_us"]):
+                yield Violation(f"{name(row)} is for no tick of the past", job, row["for_tick_us"])
         elif tick is None:
             if row["kind"] != "startup" or not spec.startup:
                 yield Violation(f"{name(row)} was not asked for", job)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from torture.faults import LEDGER, PARTED, Harm, name
 from torture.history import History, Row, Start, Violation
-from torture.world import SECOND, JobSpec
+from torture.world import ON_THREADS, SECOND, JobSpec
 
 _KNOWS = ("succeeded", "failed")
 # How long an outcome may be on its way from its process's memory into the ledger.
@@ -54,10 +54,15 @@ def attempts_against_file(history: History, harm: Harm) -> Iterator[Violation]:
     for start in history.starts:
         found = rows.get(start.run)
         what = f"{start.job}: tick {start.tick} ran attempt {start.attempt}"
-        if found is None or (found["job_id"], found["tick_us"] or 0) != (start.job, start.tick):
+        if found is None or (found["job_id"], _tick(found)) != (start.job, start.tick):
             yield Violation(f"{what} of a run that the ledger does not know", start.job, start.tick)
         elif found["attempt"] != start.attempt and (start.run, start.attempt) not in attempts:
             yield Violation(f"{what} that the ledger does not know", start.job, start.tick)
+
+
+def _tick(row: Row) -> int:
+    """Return the tick that a body finds: its own, or that of a backfill; 0 without one."""
+    return row["tick_us"] or row.get("for_tick_us") or 0
 
 
 def owners(history: History, harm: Harm) -> Iterator[Violation]:
@@ -92,19 +97,35 @@ def overlapping(history: History, harm: Harm) -> Iterator[Violation]:
     """R7: never more bodies of a job at once than `max_instances`, unless a frozen one was replaced."""
     by_job: dict[str, list[Start]] = defaultdict(list)
     for start in history.starts:
-        if start.end is not None and start.job in history.specs:
+        # Runs of a backfill have a limit of their own.
+        if start.end is not None and start.job in history.specs and start.kind != "backfill":
             by_job[start.job].append(start)
     for job, starts in by_job.items():
         under_way: list[Start] = []
         for start in sorted(starts, key=lambda start: start.at):
             under_way = [s for s in under_way if s.end is not None and s.end > start.at]
             counted = [s for s in under_way if not harm.harmed(s, s.end or start.at)]
-            # Nor one whose process was frozen between its last look at the lease and its first line.
-            entered_late = harm.near(start.at - _ENTERING, start.at, PARTED, start.pid)
+            # Nor one whose process was frozen between its last look at the lease and its first line: on the
+            # event loop nothing lies between the two.
+            entered_late = history.specs[job].body in ON_THREADS and harm.near(
+                start.at - _ENTERING, start.at, PARTED, start.pid
+            )
             if len(counted) >= history.specs[job].max_instances and not entered_late:
                 sentence = f"tick {start.tick} began while {len(under_way)} others were under way"
                 yield Violation(f"{job}: {sentence}", job, start.tick, start.pid)
             under_way.append(start)
+
+
+def stale(history: History, harm: Harm) -> Iterator[Violation]:
+    """R6: who was frozen for so long that another one took its run over does not enter that any more."""
+    newest: dict[int, Start] = {}
+    for start in sorted(history.starts, key=lambda start: start.at):
+        newer = newest.get(start.run)
+        if newer is None or start.attempt > newer.attempt:
+            newest[start.run] = start
+        elif start.attempt < newer.attempt and history.specs[start.job].body not in ON_THREADS:
+            sentence = f"{start.pid} began attempt {start.attempt} of tick {start.tick} after a newer one"
+            yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
 
 
 def overlap_skips(history: History, harm: Harm) -> Iterator[Violation]:

@@ -122,6 +122,7 @@ class History:
 
     requested: one-off ticks that were asked for while the world ran: (job, tick, instant of the request);
         each must have exactly one outcome.
+    fills: backfills that were asked for: (number, first tick, last tick, instant of the request).
     refused: jobs that could not be added, as was said: none of them may be there.
     oddities: what the nemesis itself saw and must not be.
     """
@@ -137,6 +138,7 @@ class History:
     jobs: dict[str, Row]
     commands: list[Command] = field(default_factory=list)
     requested: list[tuple[str, int, int]] = field(default_factory=list)
+    fills: list[tuple[int, int, int, int]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     oddities: list[str] = field(default_factory=list)
 
@@ -185,7 +187,7 @@ def read_ledger(url: str) -> tuple[list[Row], list[Row], dict[str, Row]]:
 
 
 _ROWS = ("runs", "attempts", "jobs")
-_HARM = ("clock", "until", "faults", "lives", "commands", "requested", "refused", "oddities")
+_HARM = ("clock", "until", "faults", "lives", "commands", "requested", "fills", "refused", "oddities")
 
 
 def save(history: History, folder: Path) -> None:
@@ -210,6 +212,7 @@ def load(folder: Path, schedule: list[JobSpec]) -> History:
         jobs=known["jobs"],
         commands=[Command(**each) for each in known["commands"]],
         requested=[(job, tick, at) for job, tick, at in known["requested"]],
+        fills=[(number, first, last, at) for number, first, last, at in known["fills"]],
         refused=known["refused"],
         oddities=known["oddities"],
     )

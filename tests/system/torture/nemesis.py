@@ -130,6 +130,7 @@ class Nemesis:
         ahead = [partial(self.set_ahead, by=seconds * SECOND) for seconds in (3, 40, 3_600)]
         back = [partial(self.set_back, by=seconds * SECOND) for seconds in (3, 20)]
         ends = [self.terminate, self.terminate, self.terminate_twice, self.redeploy]
+        people = [self.pause_or_resume, *[self.ask_for_a_run] * 3, self.requester.fill]
         if self.world.server is not None:
             harms = ServerHarm(self.world, self._over, self._note, self.supervisor.gate)
             wires = WireHarm(self._choose, self._over, self._note)
@@ -138,14 +139,14 @@ class Nemesis:
                 _Stream(self, "freezer", [*stops, *ends], (0.5, 4)),
                 _Stream(self, "librarian", harms.deck(), (2, 8)),
                 _Stream(self, "wirecutter", wires.deck(), (0.5, 4)),
-                _Stream(self, "people", [self.pause_or_resume, *[self.ask_for_a_run] * 3], (0.5, 3)),
+                _Stream(self, "people", people, (0.5, 3)),
             ]
         return [
             _Stream(self, "reaper", [*kills, self.kill_young, self.kill_all], (0.1, 1)),
             _Stream(self, "freezer", [*stops, *ends], (0.5, 4)),
             _Stream(self, "librarian", [*locks, *disks, *[self.move_ledger] * 2], (3, 10)),
             _Stream(self, "clockmaker", [*ahead, *back, *back, self.hour_back], (3, 10)),
-            _Stream(self, "people", [self.pause_or_resume, *[self.ask_for_a_run] * 3], (0.5, 3)),
+            _Stream(self, "people", people, (0.5, 3)),
         ]
 
     # --- harm to processes ---

@@ -48,13 +48,20 @@ def _wrong_exit(life: Life, harm: Harm) -> str:
 
 
 def cuts(history: History, harm: Harm) -> Iterator[Violation]:
-    """R11: a process that had to interrupt a run says so with its exit code."""
+    """R11: a process that had to interrupt a run, or could not record one, says so with its exit code."""
     clean = {life.pid: life for life in history.lives if life.code == 0}
-    cut = {(a["run_id"], a["attempt"]) for a in [*history.runs, *history.attempts]
-           if a["state"] == "interrupted"}  # fmt: skip
+    cut = {(a["run_id"], a["attempt"]): a["state"] for a in [*history.runs, *history.attempts]}
     for start in history.starts:
-        if start.pid in clean and (start.run, start.attempt) in cut:
-            sentence = f"process {start.pid} interrupted run {start.run} and ended with exit code 0"
+        state = cut.get((start.run, start.attempt))
+        if start.pid not in clean or state not in ("interrupted", "lost"):
+            continue
+        # One that was frozen, or whose ledger was away, may have lost a run to others long before.
+        end, parted = clean[start.pid].end, (*PARTED, *LEDGER, "busy")
+        if state == "interrupted" or not (
+            harm.near(start.at - 30 * SECOND, end, parted, start.pid)
+            or harm.near(start.at - 30 * SECOND, end, parted, 0)
+        ):
+            sentence = f"process {start.pid} cut off run {start.run} ({state}) and ended with exit code 0"
             yield Violation(sentence, start.job, start.tick, start.pid)
 
 

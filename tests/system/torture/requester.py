@@ -1,22 +1,25 @@
 """A client process that requests single runs while the schedulers run, as a web application would.
 
 No fault is injected into it, but it uses the same clock and the same ledger. Each line on its standard input
-is a job to add; it answers with the tick of that job, or with the reason why the job could not be added.
+is a job to add; it answers with the tick of that job, or with the reason why the job could not be added. Or
+it is a backfill, from one second to another; it answers with the number.
 """
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import threading
 
-from torture.world import World
+from torture.history import now
+from torture.world import HOUR, SECOND, World
 
 PROGRAM = """
 import sys, time
 from datetime import UTC, datetime, timedelta
 
-from everytick import LedgerError, SchedulerClient
+from everytick import LedgerError, ScheduleError, SchedulerClient
 from app.services.my_tasks import quick
 
 client = SchedulerClient()
@@ -24,6 +27,13 @@ client.add_job(quick, "interval", seconds=2, start_date="1970-01-01T00:00:00+00:
 print("ready", flush=True)
 for line in sys.stdin:
     job, milliseconds = line.split()
+    if job == "fill":
+        first, last = (datetime.fromtimestamp(int(each), UTC) for each in milliseconds.split("-"))
+        try:
+            print(client.backfill_job("past", first, last), flush=True)
+        except (LedgerError, ScheduleError) as problem:
+            print("refused", problem, flush=True)
+        continue
     tick = time.time_ns() // 1000 + int(milliseconds) * 1000
     date = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=tick)
     try:
@@ -47,6 +57,10 @@ class Requester:
             text=True,
         )
         self._lock = threading.Lock()
+        # Backfills: number, first and last tick, instant of the request. Far enough behind for a clock that
+        # is set back.
+        self.fills: list[tuple[int, int, int, int]] = []
+        self._unfilled = (world.base + now()) // HOUR * HOUR - 3 * HOUR
         self._number = 0
         assert self._answer() == "ready"
 
@@ -55,13 +69,26 @@ class Requester:
         with self._lock:
             self._number += 1
             job = f"asked-{self._number}"
-            assert self._popen.stdin is not None
-            self._popen.stdin.write(f"{job} {milliseconds}\n")
-            self._popen.stdin.flush()
-            answer = self._answer()
+            answer = self._asked(f"{job} {milliseconds}")
         if answer.startswith("refused"):
             return job, None
         return job, int(answer)
+
+    def fill(self, choice: random.Random) -> None:
+        """Ask for a backfill of some ticks of which none has a run yet."""
+        with self._lock:
+            last, begin = self._unfilled, now()
+            first = last - choice.randrange(1, 6) * HOUR
+            self._unfilled = first - HOUR
+            answer = self._asked(f"fill {first // SECOND}-{last // SECOND}")
+        if not answer.startswith("refused"):
+            self.fills.append((int(answer), first, last, begin))
+
+    def _asked(self, line: str) -> str:
+        assert self._popen.stdin is not None
+        self._popen.stdin.write(f"{line}\n")
+        self._popen.stdin.flush()
+        return self._answer()
 
     def end(self) -> None:
         """Ask for nothing more."""

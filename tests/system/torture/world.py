@@ -98,6 +98,8 @@ SCHEDULE = [
     JobSpec("numb", 4 * SECOND, "numb", "timeout=0.5", ends="timed_out"),
     JobSpec("hog", 10 * SECOND, "hog"),
     JobSpec("added", 2 * SECOND, added=True),
+    # Its past ticks are filled while the world runs.
+    JobSpec("past", HOUR, "thread"),
     JobSpec("boot", trigger="", startup=True),
     JobSpec("warm", 4 * SECOND, "slow", _AT_EACH_START, startup=True),
     # A redeploy changes this job's step.
@@ -105,6 +107,9 @@ SCHEDULE = [
 ]
 # The jobs that are paused and resumed.
 PAUSABLE = ("quick", "slow", "all", "cron", "late")
+
+# The bodies that run on threads.
+ON_THREADS = ("thread", "numb")
 
 IMPORTS = """import time
 from datetime import datetime

@@ -1,0 +1,275 @@
+"""Planted bugs: each takes one of the engine's precautions away, and some seed must find that.
+
+A mutant that no seed finds is a hole in the faults, or in the checker.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from everytick.engine import admission, clock, heartbeats, process, runner
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.store import claims, gaps, joining, queue, runs, workers, writer
+from everytick.store import job_statements as job_sql
+from everytick.store import statements as sql
+from everytick.store.records import Claim, JobState
+from everytick.system import system
+
+Mutant = Callable[[], AbstractContextManager[Any]]
+MUTANTS: dict[str, Mutant] = {}
+
+
+def _mutant(plant: Mutant) -> Mutant:
+    MUTANTS[plant.__name__] = plant
+    return plant
+
+
+@contextmanager
+def _other_text(statement: object, *changes: tuple[str, str]) -> Iterator[None]:
+    """Change the text of a statement that is about many rows."""
+    changed: str = statement._sqlite  # type: ignore[attr-defined]
+    for old, new in changes:
+        assert old in changed, (old, changed)
+        changed = changed.replace(old, new)
+    with patch.object(statement, "_sqlite", changed):
+        yield
+
+
+def _without(module: Any, name: str, condition: str) -> AbstractContextManager[Any]:
+    """Take a condition out of a statement."""
+    text: str = getattr(module, name)
+    assert condition in text, (condition, text)
+    return patch.object(module, name, text.replace(condition, ""))
+
+
+# --- claims ---
+
+
+@_mutant
+def the_watermark_is_not_moved() -> AbstractContextManager[Any]:
+    return _other_text(
+        job_sql.ADVANCE_WATERMARKS, ("watermark_us = given.upto FROM", "watermark_us = given.seen FROM")
+    )
+
+
+@_mutant
+def a_claim_does_not_look_whether_another_one_moved_the_watermark() -> AbstractContextManager[Any]:
+    return _other_text(
+        job_sql.ADVANCE_WATERMARKS, ("watermark_us = given.seen\n", "watermark_us >= given.seen\n")
+    )
+
+
+@_mutant
+def a_claim_does_not_look_for_a_pause() -> AbstractContextManager[Any]:
+    return _other_text(job_sql.ADVANCE_WATERMARKS, ("AND paused_us IS NULL", ""))
+
+
+@_mutant
+def skipped_ticks_are_not_written_down() -> AbstractContextManager[Any]:
+    return patch.object(gaps, "skip_all", lambda _connection, _skipped, _now: None)
+
+
+@_mutant
+def runs_that_are_under_way_are_not_counted() -> AbstractContextManager[Any]:
+    return patch.object(claims, "added_up", lambda _rows: {})
+
+
+@_mutant
+def more_is_made_up_for_than_was_asked_for() -> AbstractContextManager[Any]:
+    return patch.object(Job, "most_waiting", 10)
+
+
+@_mutant
+def the_grace_is_not_looked_at() -> AbstractContextManager[Any]:
+    return patch.object(Job, "too_late", lambda _job, _due, _now: False)
+
+
+@_mutant
+def a_failed_claim_is_forgotten() -> AbstractContextManager[Any]:
+    return patch.object(clock.Clock, "_try_again", lambda _clock, _jobs, _problem: None)
+
+
+# --- beginning ---
+
+
+@_mutant
+def a_run_is_entered_before_it_is_recorded_as_started() -> AbstractContextManager[Any]:
+    usual = admission.Admission.dispatch
+
+    def dispatch(self: Any, found: list[Claim]) -> None:
+        for claim in found:
+            claim.started = True
+        usual(self, found)
+
+    return patch.object(admission.Admission, "dispatch", dispatch)
+
+
+@_mutant
+def a_run_begins_at_its_tick_and_not_at_its_due_instant() -> AbstractContextManager[Any]:
+    usual = admission.Admission.dispatch
+
+    def dispatch(self: Any, found: list[Claim]) -> None:
+        for claim in found:
+            claim.due = claim.tick or claim.due
+        usual(self, found)
+
+    return patch.object(admission.Admission, "dispatch", dispatch)
+
+
+@_mutant
+def a_process_that_was_frozen_does_not_ask_whether_a_run_is_still_its_own() -> AbstractContextManager[Any]:
+    return patch.object(runner, "_FRESH_SECONDS", math.inf)
+
+
+@_mutant
+def a_run_that_waits_begins_in_a_pause() -> AbstractContextManager[Any]:
+    return patch.object(JobState, "is_paused", lambda _state, _now: False)
+
+
+@_mutant
+def a_waiting_run_is_taken_whatever_runs_of_its_job() -> AbstractContextManager[Any]:
+    return patch.object(queue, "Counter", _NoCounter)
+
+
+class _NoCounter(dict[str, int]):
+    """Counts nothing."""
+
+    def __missing__(self, _key: str) -> int:
+        return 0
+
+    def __setitem__(self, _key: str, _value: int) -> None:
+        pass
+
+    def __iadd__(self, _other: Any) -> _NoCounter:
+        return self
+
+
+# --- ends ---
+
+
+@_mutant
+def the_token_of_an_outcome_is_not_looked_at() -> AbstractContextManager[Any]:
+    return _other_text(
+        sql.FINISH_RUNS,
+        ("AND process_id = :process_id AND attempt = given.number\n", ""),
+        ("  AND claimed_us = given.claimed", ""),
+        (" AND state IN ('claimed', 'running')", ""),
+    )
+
+
+@_mutant
+def an_outcome_is_dropped_when_the_ledger_is_away() -> AbstractContextManager[Any]:
+    usual = writer.Writer._postpone
+
+    def postpone(self: Any, batch: list[Any], problem: Exception) -> None:
+        for task in batch:
+            task.keep = False
+        usual(self, batch, problem)
+
+    return patch.object(writer.Writer, "_postpone", postpone)
+
+
+@_mutant
+def a_run_that_may_not_begin_yet_is_not_given_back() -> AbstractContextManager[Any]:
+    return patch.object(runs, "_turn_away", lambda _connection, _me, _held, reason: reason)
+
+
+@_mutant
+def a_process_leaves_before_its_outcomes_are_written() -> AbstractContextManager[Any]:
+    usual = writer.Writer.close
+
+    def close(self: Any, last: Any = None, patience: float = 5.0) -> int:
+        self._urgent.clear()
+        while self._queue.qsize():
+            self._queue.get_nowait()
+        return usual(self, last, patience)
+
+    return patch.object(writer.Writer, "close", close)
+
+
+@_mutant
+def a_failed_run_is_not_tried_again() -> AbstractContextManager[Any]:
+    return patch.object(Job, "retry_at", lambda *_about: None)
+
+
+@_mutant
+def a_cut_run_is_not_told_of() -> AbstractContextManager[Any]:
+    usual = process.Process.drain
+
+    async def drain(self: Any, hurry: Any = None, *, ending: bool = False) -> int:
+        await usual(self, hurry, ending=ending)
+        return 0
+
+    return patch.object(process.Process, "drain", drain)
+
+
+# --- those that died ---
+
+
+def _dying(after: float, clock: Callable[[], float]) -> AbstractContextManager[Any]:
+    """Declare those dead whose heartbeat has not moved for so many seconds by a clock."""
+
+    def is_dead(self: Any, process_id: str, host: str, pid: int, beat: int, _now: float) -> bool:
+        if workers.is_provably_dead(self._me, process_id, host, pid):
+            return True
+        before = self._watched.get(process_id)
+        if before is None or before[0] != beat:
+            self._watched[process_id] = (beat, clock())
+            return False
+        return clock() - before[1] >= after
+
+    return patch.object(heartbeats.Heartbeats, "_is_dead", is_dead)
+
+
+@_mutant
+def a_lease_ends_by_the_wall_clock() -> AbstractContextManager[Any]:
+    return _dying(heartbeats.LEASE_SECONDS, lambda: ticks.now() / ticks.SECOND)
+
+
+@_mutant
+def a_lease_is_too_short() -> AbstractContextManager[Any]:
+    return _dying(4.0, lambda: system.monotonic())
+
+
+@_mutant
+def nobody_looks_for_those_that_died() -> AbstractContextManager[Any]:
+    return patch.object(heartbeats.Heartbeats, "_find_silent", lambda _beats, _connection, _dead: None)
+
+
+@_mutant
+def a_lost_run_is_rescued_twice() -> AbstractContextManager[Any]:
+    return patch.object(sql, "TAKE_CUT", sql.TAKE_CUT.replace("rerun_until_us = NULL,", ""))
+
+
+@_mutant
+def what_a_dead_process_had_reserved_is_not_given_back() -> AbstractContextManager[Any]:
+    return patch.object(sql, "RELEASE_RUNS_OF", f"{sql.RELEASE_RUNS_OF} AND false")
+
+
+@_mutant
+def what_a_dead_process_ran_is_given_up() -> AbstractContextManager[Any]:
+    return patch.object(sql, "LOSE_RUNS_OF", sql.LOSE_RUNS_OF.replace("<> 'rerun'", "= 'rerun'"))
+
+
+@_mutant
+def a_lost_run_keeps_its_attempt_to_itself() -> AbstractContextManager[Any]:
+    return patch.object(
+        sql, "ARCHIVE_ATTEMPT", sql.ARCHIVE_ATTEMPT.replace(":run_id\nON", ":run_id AND false\nON")
+    )
+
+
+@_mutant
+def a_process_that_joins_others_takes_its_start_for_a_new_one() -> AbstractContextManager[Any]:
+    usual = joining._clear_dead
+
+    def clear(connection: Any, me: Any) -> Any:
+        found = usual(connection, me)
+        found.peers.clear()
+        return found
+
+    return patch.object(joining, "_clear_dead", clear)
