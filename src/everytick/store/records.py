@@ -18,7 +18,7 @@ from everytick.system import system
 CANCELLED = "its cancellation was requested"
 # Of one that was asked to end, and whose process died before it did.
 CANCELLED_WITH_ITS_PROCESS = f"{CANCELLED}, and its process died"
-# No run has so many attempts; to any smaller number one can be added on a server.
+# More attempts than any run has; to each smaller number one can be added on a server.
 TOO_MANY = 2**30
 _INSTANT = (int, type(None))
 

@@ -19,9 +19,9 @@ FIRST = int((datetime(1, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 LAST_YEAR = 9990
 LAST = int((datetime(LAST_YEAR, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 MICROSECOND = timedelta(microseconds=1)
-# Ticks are counted from here on: no ledger holds any from before, whatever somebody wrote into its rows.
+# Ticks are counted from here on: no ledger has earlier ones, but for an instant that was written by hand.
 COUNTED_FROM = 0
-# What is looked through day by day once, in spans of years.
+# Long spans are looked through in pieces of this length, each of them once.
 _BLOCK = 366 * DAY
 
 
