@@ -34,6 +34,8 @@ _PRUNE_SECONDS = 60.0
 # How often a process that runs all jobs looks whether one of them is disabled by others.
 _SETTLE_SECONDS = 60.0
 _PRUNE_PIECE = 500
+# The log names no more runs that nobody can take; doctor has them all.
+_MOST_ODD = 20
 # How long it may take to join those who use the ledger, in seconds.
 JOIN_SECONDS = 60.0
 
@@ -75,6 +77,8 @@ class Heartbeats:
         self._joined = False
         # Jobs whose runs are left to others, and why.
         self._left: dict[str, str] = {}
+        # Runs that nobody can take.
+        self._odd: set[int] = set()
         self._last_beat = self._last_prune = system.monotonic()
         self._next_claimers = self._next_settling = 0.0
         # When the first of those is dead that are silent, if they stay so.
@@ -153,6 +157,7 @@ class Heartbeats:
             for job_id, tick in found.missed:
                 logger.bind(job=job_id).warning(MISSED)
                 self._missed(job_id, tick)
+            self._tell_of_odd(found.odd)
         self.at_limit, self.runs_wait = found.at_limit, is_any
         self.may_have_left = is_any and not room.is_any
         if found.busy:
@@ -174,6 +179,13 @@ class Heartbeats:
                         why,
                     )
         self._left |= left
+
+    def _tell_of_odd(self, odd: dict[int, str]) -> None:
+        """Say once of each run that nobody can take it: in a ledger that somebody wrote to by hand."""
+        for run_id, why in odd.items():
+            if run_id not in self._odd and len(self._odd) < _MOST_ODD:
+                self._odd.add(run_id)
+                logger.error("run {} waits, and cannot be taken: {}; the others are", run_id, why)
 
     def _look_who_claims(self, connection: Connection) -> None:
         # Whether a suspect answers again, the mark does not tell.

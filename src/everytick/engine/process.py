@@ -19,6 +19,7 @@ from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
 from everytick.store.writer import Operation, Writer
 from everytick.system import free_children_of_jobs, system
+from everytick.text.wording import counted, cut_list
 from loguru import logger
 
 from . import capture, children
@@ -126,6 +127,12 @@ class Process:
         self._watermarks = self._registry.joined(self._registration)
         self._registry.tell_of_disabled(is_whole=is_whole)
         self._keep_options(self._registration.jobs_added)
+        if unreadable := sorted(set(self._registration.unreadable)):
+            logger.error(
+                "{} with a row that cannot be read, which does not run until that is mended: {}",
+                counted(len(unreadable), "job"),
+                cut_list(unreadable),
+            )
         return self._registration
 
     def begin(self) -> None:

@@ -18,9 +18,13 @@ from .account import Account
 
 def describe_waiting(account: Account, row: Any) -> None:
     """Explain a run that runs, is reserved, or waits."""
-    {"running": _running, "claimed": _claimed, "queued": _queued, "retrying": _retrying}[row.state](
-        account, row
-    )
+    known = {"running": _running, "claimed": _claimed, "queued": _queued, "retrying": _retrying}
+    if describe := known.get(row.state):
+        describe(account, row)
+    else:
+        account.say(
+            f"its state, {row.state!r}, is none that this version of everytick knows: it is left as it is"
+        )
 
 
 def _running(account: Account, row: Any) -> None:

@@ -49,10 +49,15 @@ RETURNING job_id
     grace="bigint", to_queue="text", in_group="text", kept="text",
 )  # fmt: skip
 
+# Without numbers that no job has, to which one cannot be added on a server, and text, which is above all
+# numbers: behind such a serial no process would find a job that is added.
+_IS_SERIAL = "serial BETWEEN 0 AND 4611686018427387903"
+LAST_SERIAL = f"SELECT COALESCE(max(serial), 0) FROM scheduler_jobs WHERE {_IS_SERIAL}"
+
 # A job that was added while running has call_data; other processes find it by its serial.
-KEEP_JOB = """
+KEEP_JOB = f"""
 UPDATE scheduler_jobs
-SET call_data = :call_data, serial = (SELECT COALESCE(max(serial), 0) + 1 FROM scheduler_jobs)
+SET call_data = :call_data, serial = ({LAST_SERIAL}) + 1
 WHERE job_id = :job_id
 """
 
@@ -69,7 +74,7 @@ SELECT job_id, name, function, schedule_data, call_data, watermark_us, removed_u
 FROM scheduler_jobs
 """
 
-LIST_ADDED = _ADDED + " WHERE serial > :serial ORDER BY serial"
+LIST_ADDED = f"{_ADDED} WHERE serial > :serial AND {_IS_SERIAL} ORDER BY serial"
 
 READ_ADDED = _ADDED + " WHERE job_id = :job_id"
 
@@ -83,9 +88,6 @@ WHERE call_data IS NOT NULL AND removed_us IS NULL AND (exhausted_us IS NULL OR 
 ORDER BY job_id
 """
 )
-
-# A file takes any type in any column: anything but a number counts as 0.
-LAST_SERIAL = "SELECT COALESCE(max(CAST(serial AS BIGINT)), 0) FROM scheduler_jobs"
 
 EXHAUST_JOB = """
 UPDATE scheduler_jobs SET exhausted_us = :now WHERE job_id = :job_id AND call_data IS NOT NULL
@@ -106,10 +108,10 @@ SET definition = :definition, changed_us = CASE WHEN watermark_us > :now THEN wa
 WHERE job_id = :job_id
 """
 
-REMOVE_JOB = """
+REMOVE_JOB = f"""
 UPDATE scheduler_jobs
 SET removed_us = :now, serial = CASE WHEN serial IS NULL THEN NULL
-    ELSE (SELECT max(serial) + 1 FROM scheduler_jobs) END
+    ELSE ({LAST_SERIAL}) + 1 END
 WHERE job_id = :job_id AND removed_us IS NULL
 """
 

@@ -12,8 +12,8 @@ COUNT_UNDER_WAY = Bulk(
     """
 WITH given AS (SELECT job, by_us FROM GIVEN AS given)
 SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us),
-       count(DISTINCT CASE WHEN state = 'running' AND NOT (due_us < started_us - 1000000
-                                                           AND started_us > given.by_us - 500000)
+       count(DISTINCT CASE WHEN state = 'running' AND NOT (started_us > given.by_us - 500000
+                                AND due_us < CASE WHEN started_us > 0 THEN started_us - 1000000 END)
                              OR state = 'claimed' AND due_us < given.by_us - 1000000
                            THEN process_id || ' ' || claimed_us END), 0
 FROM given CROSS JOIN scheduler_runs

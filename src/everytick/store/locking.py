@@ -100,10 +100,10 @@ def lock_runs_of(connection: Connection, process_id: str) -> None:
 def read_to_change(connection: Connection, job_id: str) -> JobState | None:
     """Return a job's state, which nobody else changes until this transaction, of `Scope.RARE`, has ended."""
     row = connection.execute(job_sql.READ_TO_CHANGE, {"job_id": job_id}).fetchone()
-    return None if row is None else JobState(*row)
+    return None if row is None else JobState.of(row)
 
 
 def read_all_to_change(connection: Connection, job_ids: Iterable[str]) -> dict[str, JobState]:
     """The same of several jobs, by their ids."""
     rows = job_sql.READ_ALL_TO_CHANGE.execute(connection, [(job_id,) for job_id in job_ids])
-    return {row[0]: JobState(*row) for row in rows}
+    return {row[0]: JobState.of(row) for row in rows}

@@ -17,7 +17,7 @@ from everytick.model.misfire import AHEAD
 from . import claims, limits, locking, pauses, requests, workers
 from . import statements as sql
 from .connections import Connection, Statement, together
-from .records import Claim, Identity, JobState, Room
+from .records import TOO_MANY, Claim, Identity, JobState, Room
 
 _PAGE = 500
 # Of a page, at least as many runs are looked at together, and their jobs locked.
@@ -35,6 +35,24 @@ class _Run(NamedTuple):
     # When it was claimed before, with others that are to run one after another; None if it is alone.
     together: int | None
 
+    def why_odd(self, by: int) -> str | None:
+        """Return why nobody can take it, though it waits; None if that is not so.
+
+        A file takes anything in any column, and a server any number. by: until when it is due.
+        """
+        for name, value, kinds in zip(self._fields, self, _KINDS, strict=True):
+            if type(value) not in kinds:
+                return f"its {name} is of no kind that it may be"
+        for name, number in (("attempt", self.attempt), ("crashes", self.crashes)):
+            if not 0 <= number < TOO_MANY:
+                return f"its {name} is {number}"
+        return None if 0 <= self.due <= by else f"its due is {self.due}"
+
+
+_NUMBER, _TEXT, _NUMBER_OR_NONE = (int,), (str,), (int, type(None))
+# Of the fields of a run, in their order.
+_KINDS = (_NUMBER, _TEXT, _TEXT, _NUMBER_OR_NONE, _NUMBER, _NUMBER, _NUMBER, _NUMBER_OR_NONE)
+
 
 @dataclass
 class Found:
@@ -43,12 +61,14 @@ class Found:
     left: to others, and why. at_limit: for one of their own to end. busy: another process changes them.
     missed: ticks that waited for that, or for a place in their group, beyond their grace time, which was
     recorded; each with its job.
+    odd: single runs that nobody can take, and why.
     """
 
     left: dict[str, str] = field(default_factory=dict)
     at_limit: set[str] = field(default_factory=set)
     busy: set[str] = field(default_factory=set)
     missed: list[tuple[str, int]] = field(default_factory=list)
+    odd: dict[Any, str] = field(default_factory=dict)
 
 
 def is_any(connection: Connection, me: Identity) -> bool:
@@ -125,12 +145,19 @@ class _Taker:
 
     def take(self, connection: Connection, rows: Iterable[Sequence[Any]], *, cut: bool) -> None:
         """Take runs of a page; those that were `cut` off begin another attempt."""
-        # A file takes any type in any column; such a run is nobody's.
-        page = [run for run in map(_Run._make, rows) if type(run.job_id) is str]
+        # One that was cut off was due when it began: the clock may have been set back since.
+        page = self._sound(rows, self._now + ticks.DAY)
         while page and self.room.is_any:
             number = max(_LEAST, self.room.number)
             self._take_some(connection, page[:number], cut=cut)
             page = page[number:]
+
+    def _sound(self, rows: Iterable[Sequence[Any]], by: int) -> list[_Run]:
+        """Return the runs that can be taken, if they are due by an instant."""
+        found = list(map(_Run._make, rows))
+        odd = {run.run_id: why for run in found if (why := run.why_odd(by))}
+        self._found.odd |= odd
+        return [run for run in found if run.run_id not in odd] if odd else found
 
     def _take_some(self, connection: Connection, page: list[_Run], *, cut: bool) -> None:
         self._look(connection, {run.job_id for run in page})
@@ -168,7 +195,7 @@ class _Taker:
     def take_followers(self, connection: Connection) -> None:
         """Take those that run in the slot of one that was taken: they need no other place."""
         together = [(job_id, tick, claimed) for (job_id, claimed), (_at, tick) in self._first.items()]
-        found = map(_Run._make, sql.LIST_FOLLOWERS.execute(connection, together))
+        found = self._sound(sql.LIST_FOLLOWERS.execute(connection, together), ticks.FOREVER)
         claimed: dict[int, Claim] = {}
         for run in found:
             assert run.together is not None

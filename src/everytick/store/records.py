@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
+from everytick.model import ticks
 from everytick.model.group_limits import NO_LIMITS, GroupLimits
 from everytick.model.job import Job
 from everytick.model.job_filter import ALL_JOBS, JobFilter
@@ -18,6 +20,9 @@ CANCELLED = "its cancellation was requested"
 
 # Of one that was asked to end, and whose process died before it did.
 CANCELLED_WITH_ITS_PROCESS = f"{CANCELLED}, and its process died"
+# More attempts than any run has; to each smaller number one can be added on a server.
+TOO_MANY = 2**30
+_INSTANT = (int, type(None))
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,24 @@ class JobState:
     # The setting that disables the job, which is paused then.
     disabled_by: str | None = None
 
+    @staticmethod
+    def of(row: Sequence[Any]) -> JobState:
+        """Return the state that a row has. A file takes anything in any column (R8).
+
+        Where its watermark is no number, no more ticks are accounted for, and where the begin of its pause is
+        none, the pause begins at the watermark. A pause whose end is none, or beyond the calendar, has none.
+        """
+        state = JobState(*row)
+        watermark, paused, until = state.watermark, state.paused, state.paused_until
+        if type(watermark) is int and type(paused) in _INSTANT and _is_end(until):
+            return state
+        return replace(
+            state,
+            watermark=watermark if type(watermark) is int else ticks.FOREVER,
+            paused=paused if type(paused) in _INSTANT else 0,
+            paused_until=until if _is_end(until) else None,
+        )
+
     def is_paused(self, now: int) -> bool:
         """Return whether the job is paused; a pause with an end is over then."""
         return is_paused(self.paused, self.paused_until, now)
@@ -242,6 +265,8 @@ class Registration:
     awaited: list[str] = field(default_factory=list)
     jobs_added: list[AddedRow] = field(default_factory=list)
     serial: int = 0
+    # Jobs with rows that cannot be read: they do not run.
+    unreadable: list[str] = field(default_factory=list)
     # When the process joined, in microseconds UTC.
     joined: int = 0
 
@@ -251,7 +276,12 @@ def is_paused(since: int | None, until: int | None, now: int) -> bool:
 
     A pause with an end is over at that very instant, even if its end is not yet recorded in the ledger.
     """
-    return since is not None and (until is None or until > now)
+    return since is not None and (until is None or not _is_end(until) or until > now)
+
+
+def _is_end(until: object) -> bool:
+    """Return whether the end of a pause is none, or an instant."""
+    return until is None or (type(until) is int and ticks.FIRST <= until <= ticks.FOREVER)
 
 
 def settled_until(watermark: int, paused_until: int | None) -> int:

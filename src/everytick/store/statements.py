@@ -1,6 +1,7 @@
 """The SQL statements about runs, written for SQLite (3.35) and PostgreSQL (13)."""
 
 from .bulk import Bulk
+from .job_statements import LAST_SERIAL
 
 # Asked job by job, each time the end of an index: a job is kept as long as any of its runs. Without numbers
 # that no start can have had, and text, which is above all numbers.
@@ -232,7 +233,8 @@ SET state = CASE WHEN cancel_us IS NULL THEN 'lost' ELSE 'cancelled' END, finish
     error = CASE WHEN cancel_us IS NULL THEN :error ELSE :asked END, rerun_until_us = (
     SELECT CASE WHEN scheduler_runs.cancel_us IS NOT NULL THEN NULL
                 WHEN scheduler_jobs.on_crash <> 'rerun' OR scheduler_runs.crashes >= :most THEN NULL
-                WHEN scheduler_jobs.grace_us IS NULL THEN :forever
+                WHEN scheduler_jobs.grace_us IS NULL OR scheduler_jobs.grace_us NOT BETWEEN 0 AND :most_grace
+                THEN :forever
                 ELSE :beat_us + scheduler_jobs.grace_us END
     FROM scheduler_jobs WHERE scheduler_jobs.job_id = scheduler_runs.job_id)
 WHERE state IN ('claimed', 'running') AND state = 'running' AND process_id = :process_id
@@ -271,6 +273,7 @@ UPDATE scheduler_runs
 SET state = 'queued', attempt = attempt + 1, due_us = :now, process_id = NULL, claimed_us = NULL,
     started_us = NULL, finished_us = NULL, rerun_until_us = NULL, cancel_us = NULL, replaced_by_us = NULL
 WHERE run_id = :run_id AND state IN ('failed', 'timed_out', 'cancelled', 'interrupted', 'lost')
+  AND attempt BETWEEN 0 AND 1073741822
 """
 
 # A waiting run is cancelled at once, and so is the next attempt of a run that was cut off.
@@ -319,7 +322,7 @@ LOOK = f"""
 SELECT EXISTS ({FIND_WAITING}),
        (SELECT min(due_us) FROM scheduler_runs WHERE state IN ('queued', 'retrying') AND due_us > :by),
        EXISTS ({LIST_TO_CANCEL}),
-       (SELECT COALESCE(max(serial), 0) FROM scheduler_jobs),
+       ({LAST_SERIAL}),
        (SELECT min(next_us) FROM scheduler_backfills WHERE state = 'running')
 """
 

@@ -206,6 +206,7 @@ def lose_runs(connection: Connection, process_id: str, beat_us: int) -> int:
         "cancelled": CANCELLED,
         "most": MOST_CRASHES,
         "forever": ticks.FOREVER,
+        "most_grace": ticks.FOREVER - ticks.LAST,
     }
     connection.execute(sql.RELEASE_RUNS_OF, values)
     return connection.execute(sql.LOSE_RUNS_OF, values).rowcount
