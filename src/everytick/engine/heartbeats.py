@@ -22,7 +22,7 @@ from everytick.system import system
 from everytick.text.durations import exact_seconds
 from loguru import logger
 
-from .admission import BUSY
+from .admission import BUSY, MISSED
 from .claimers import Claimers
 from .gap_counting import GapCounting
 from .parts import Parts
@@ -34,6 +34,8 @@ _PRUNE_SECONDS = 60.0
 # How often a process that runs all jobs looks whether one of them is disabled by others.
 _SETTLE_SECONDS = 60.0
 _PRUNE_PIECE = 500
+# The log names no more runs that nobody can take; doctor has them all.
+_MOST_ODD = 20
 # How long it may take to join those who use the ledger, in seconds.
 JOIN_SECONDS = 60.0
 
@@ -42,7 +44,8 @@ class Heartbeats:
     """The pulse of one process, called about once a second by the ledger's writer thread.
 
     `take` receives runs that were taken over; `room` tells how many could begin; `answers` whether the event
-    loop does; `again` lets the pulse come once more after some seconds; `parts` does its parts.
+    loop does; `again` lets the pulse come once more after some seconds; `parts` does its parts; `missed`
+    hears of ticks that waited beyond their grace time, each with its job.
     """
 
     def __init__(
@@ -55,11 +58,13 @@ class Heartbeats:
         answers: Callable[[], bool],
         again: Callable[[float], None],
         parts: Parts,
+        missed: Callable[[str, int], None],
     ) -> None:
         self.claimers = Claimers(me.process_id)
         self._claimers_mark: str | None = None
         self._me, self._take, self._room, self._answers, self._again = me, take, room, answers, again
         self._registry, self._jobs, self._parts = registry, registry.enabled, parts
+        self._missed = missed
         self._counting = GapCounting(registry.jobs)
         self._history = int(history_days * ticks.DAY)
         # Heartbeats of others as last seen, and since when they are the same.
@@ -72,6 +77,8 @@ class Heartbeats:
         self._joined = False
         # Jobs whose runs are left to others, and why.
         self._left: dict[str, str] = {}
+        # Runs that nobody can take.
+        self._odd: set[int] = set()
         self._last_beat = self._last_prune = system.monotonic()
         self._next_claimers = self._next_settling = 0.0
         # When the first of those is dead that are silent, if they stay so.
@@ -97,6 +104,13 @@ class Heartbeats:
     def sees_others(self) -> bool:
         """Whether there are other processes, as of the last heartbeat."""
         return bool(self._watched) or self.claimers.knows_others
+
+    def may_free(self, job_id: str) -> bool:
+        """Return whether others may wait for the end of a run of this job: of its own, or of its group."""
+        if job_id in self.at_limit:
+            return True
+        job = self._jobs.get(job_id) if self._me.group_limits else None
+        return job is not None and job.options.group in self._me.group_limits
 
     def pulse(self, connection: Connection, *, looks: bool = True) -> None:
         """Beat, look after the others, prune, and count, when it is time.
@@ -140,6 +154,10 @@ class Heartbeats:
                 connection, lambda inside: queue.take(inside, self._me, self._jobs, room, found)
             )
             self._tell_of(found.left)
+            for job_id, tick in found.missed:
+                logger.bind(job=job_id).warning(MISSED)
+                self._missed(job_id, tick)
+            self._tell_of_odd(found.odd)
         self.at_limit, self.runs_wait = found.at_limit, is_any
         self.may_have_left = is_any and not room.is_any
         if found.busy:
@@ -161,6 +179,13 @@ class Heartbeats:
                         why,
                     )
         self._left |= left
+
+    def _tell_of_odd(self, odd: dict[int, str]) -> None:
+        """Say once of each run that nobody can take it: in a ledger that somebody wrote to by hand."""
+        for run_id, why in odd.items():
+            if run_id not in self._odd and len(self._odd) < _MOST_ODD:
+                self._odd.add(run_id)
+                logger.error("run {} waits, and cannot be taken: {}; the others are", run_id, why)
 
     def _look_who_claims(self, connection: Connection) -> None:
         # Whether a suspect answers again, the mark does not tell.

@@ -47,7 +47,11 @@ def matching(patterns: Iterable[str], known: Iterable[str]) -> set[str]:
 def natural(job_id: str) -> list[tuple[bool, int, str]]:
     """Return what sorts ids as people do: `sync_2` before `sync_10`."""
     parts = re.findall(r"\d+|\D+", job_id)
-    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
+    # Without its zeros, a number with more digits is larger; Python makes no number of some thousand digits.
+    return [
+        (False, len(digits), digits) if (digits := part.lstrip("0") or "0").isdecimal() else (True, 0, part)
+        for part in parts
+    ]
 
 
 def list_job_ids(connection: Reader) -> list[str]:

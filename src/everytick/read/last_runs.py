@@ -164,7 +164,8 @@ def succeeded_before(connection: Reader, row: Any) -> Any:
         good = f"{query} WHERE state = 'succeeded' LIMIT 1"
         one = connection.first(good, {**before.where.values, "depth": _DEPTH})
         found += [] if one is None else [one]
-    return max(found, key=lambda one: int(one.finished_us), default=None)
+    ended = (one for one in found if one.finished_us is not None)
+    return max(ended, key=lambda one: int(one.finished_us), default=None)
 
 
 def last_success(connection: Reader, job_id: str, depth: int) -> int | None:

@@ -13,13 +13,16 @@ from everytick.store.records import CANCELLED_WITH_ITS_PROCESS
 
 _IS_AHEAD = "state = 'running' AND started_us > :at_present"
 STATE_NOW = f"CASE WHEN {_IS_AHEAD} THEN 'claimed' ELSE state END"
-STARTED_NOW = f"CASE WHEN {_IS_AHEAD} THEN NULL ELSE started_us END"
+# A run that goes on has begun: where somebody took its start away by hand, it stands since it was claimed.
+STARTED_NOW = f"""CASE WHEN {_IS_AHEAD} THEN NULL
+     WHEN state = 'running' AND started_us IS NULL THEN COALESCE(claimed_us, due_us) ELSE started_us END"""
+_CLAIMED = "CASE WHEN state IN ('claimed', 'running') THEN COALESCE(claimed_us, due_us) ELSE claimed_us END"
 
 # Lists need no tracebacks. Who shows an error cuts it: cut here, a secret in it would be masked in part.
 LISTED = f"""
 run_id, job_id, kind, tick_us, last_tick_us, tick_count, start_number, {STATE_NOW} AS state, reason, attempt,
-crashes, rerun_until_us, due_us, process_id, claimed_us, {STARTED_NOW} AS started_us, finished_us, error,
-for_tick_us, cancel_us, told_attempt, backfill_id
+crashes, rerun_until_us, due_us, process_id, {_CLAIMED} AS claimed_us, {STARTED_NOW} AS started_us,
+finished_us, error, for_tick_us, cancel_us, replaced_by_us, told_attempt, backfill_id
 """
 # All columns of a run.
 RUN = f"{LISTED}, traceback"

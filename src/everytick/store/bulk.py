@@ -50,7 +50,8 @@ class Bulk:
         """Return it as it is run for these rows, for `connections.together`; None if there are none."""
         if not rows:
             return None
-        given = json.dumps(rows)
+        # A number that JSON has not is an error of these rows alone: SQLite would call all of it malformed.
+        given = json.dumps(rows, allow_nan=False)
         if "\\u0000" in given:
             given = json.dumps([[without_nul(value) for value in row] for row in rows])
         text = self._postgres if is_on_server(connection) else self._sqlite

@@ -52,7 +52,7 @@ def _go_on(connection: Connection, jobs: Sequence[Job], now: int, found: Registr
         if state.removed is None:
             pauses.end_if_over(connection, state, job.schedule if job else None)
     watermarks = dict(connection.execute(job_sql.LIST_WATERMARKS).fetchall())
-    if watermarks.keys() != by_id.keys():
+    if watermarks.keys() != by_id.keys() or any(type(it) is not int for it in watermarks.values()):
         return False
     found.watermarks |= watermarks
     return True
@@ -62,7 +62,13 @@ def _compare(
     connection: Connection, jobs: Sequence[Job], now: int, found: Registration, *, is_whole: bool
 ) -> None:
     """Compare each job with its row, and write down those that are new or different."""
-    rows = {row[0]: _Row(*row) for row in connection.execute(job_sql.LIST_DEFINED).fetchall()}
+    rows = {}
+    for row in connection.execute(job_sql.LIST_DEFINED).fetchall():
+        # A file takes anything in any column (R8): such an id is no job's.
+        if type(row[0]) is str:
+            rows[row[0]] = _Row.of(row)
+        if type(row[0]) is not str or type(row[_WATERMARK]) is not int:
+            found.unreadable.append(str(row[0]))
     new = [job for job in jobs if job.id not in rows]
     found.added += [job.id for job in new]
     found.watermarks |= {job.id: now for job in new}
@@ -129,6 +135,8 @@ def find_added(connection: Connection, now: int, found: Registration) -> None:
     """Look for the jobs that were added while running; they go into `found`."""
     rows = connection.execute(job_sql.LIST_ADDED_AT_START, {"now": now}).fetchall()
     found.jobs_added = _sound(rows)
+    sound = {row.job_id for row in found.jobs_added}
+    found.unreadable += [str(row[0]) for row in rows if row[0] not in sound]
     found.serial = connection.execute(job_sql.LAST_SERIAL).fetchone()[0]
 
 
@@ -189,6 +197,7 @@ def keep_options(connection: Connection, loaded: Sequence[tuple[AddedRow, Job]])
             "on_crash": job.options.on_crash,
             "grace": job.options.grace,
             "queue": job.options.queue,
+            "in_group": job.options.group,
         }
         connection.execute(job_sql.KEEP_OPTIONS, values)
 
@@ -282,8 +291,13 @@ def _described(job: Job) -> tuple[object, ...]:
         job.options.on_crash,
         job.options.grace,
         job.options.queue,
+        job.options.group,
         job.schedule.kept,
     )
+
+
+# Its place in LIST_DEFINED.
+_WATERMARK = 10
 
 
 class _Row(NamedTuple):
@@ -297,6 +311,7 @@ class _Row(NamedTuple):
     on_crash: str
     grace: int | None
     queue: str | None
+    group: str | None
     schedule_data: str | None
     definition: str
     watermark: int
@@ -306,6 +321,12 @@ class _Row(NamedTuple):
     call_data: str | None
     exhausted: int | None
     disabled_by: str | None
+
+    @staticmethod
+    def of(row: Sequence[Any]) -> _Row:
+        """Return a row as it is, but for a watermark that is no number: as `JobState` has it."""
+        known = _Row(*row)
+        return known if type(known.watermark) is int else known._replace(watermark=ticks.FOREVER)
 
     def is_pause_over(self, now: int) -> bool:
         """As that of `JobState`."""
@@ -319,15 +340,17 @@ class _Row(NamedTuple):
     @property
     def state(self) -> JobState:
         """The same as other operations take it."""
-        return JobState(
-            self.job_id,
-            self.definition,
-            self.watermark,
-            self.paused,
-            self.paused_until,
-            self.removed,
-            self.schedule_data,
-            self.call_data,
-            self.exhausted,
-            self.disabled_by,
+        return JobState.of(
+            (
+                self.job_id,
+                self.definition,
+                self.watermark,
+                self.paused,
+                self.paused_until,
+                self.removed,
+                self.schedule_data,
+                self.call_data,
+                self.exhausted,
+                self.disabled_by,
+            )
         )

@@ -19,12 +19,12 @@ from .records import JobState
 def read(connection: Connection, job_id: str) -> JobState | None:
     """Return a job's state in the ledger."""
     row = connection.execute(job_sql.READ_JOB, {"job_id": job_id}).fetchone()
-    return None if row is None else JobState(*row)
+    return None if row is None else JobState.of(row)
 
 
 def read_every(connection: Connection) -> list[JobState]:
     """Return the state of every job in the ledger, in the order of their ids."""
-    return [JobState(*row) for row in connection.execute(job_sql.LIST_JOBS).fetchall()]
+    return [JobState.of(row) for row in connection.execute(job_sql.LIST_JOBS).fetchall()]
 
 
 def reading(connection: Connection, job_ids: Iterable[str]) -> Statement | None:
@@ -34,7 +34,7 @@ def reading(connection: Connection, job_ids: Iterable[str]) -> Statement | None:
 
 def states(rows: Iterable[Sequence[Any]]) -> dict[str, JobState]:
     """Return the states of jobs that were read, by their ids."""
-    return {row[0]: JobState(*row) for row in rows}
+    return {row[0]: JobState.of(row) for row in rows}
 
 
 def read_all(connection: Connection, job_ids: Iterable[str]) -> dict[str, JobState]:

@@ -14,10 +14,10 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import AHEAD
 
-from . import claims, locking, pauses, requests, workers
+from . import claims, limits, locking, pauses, requests, workers
 from . import statements as sql
-from .connections import Connection, Statement, is_on_server, together
-from .records import Claim, Identity, JobState, Room
+from .connections import Connection, Statement, together
+from .records import TOO_MANY, Claim, Identity, JobState, Room
 
 _PAGE = 500
 # Of a page, at least as many runs are looked at together, and their jobs locked.
@@ -35,17 +35,40 @@ class _Run(NamedTuple):
     # When it was claimed before, with others that are to run one after another; None if it is alone.
     together: int | None
 
+    def why_odd(self, by: int) -> str | None:
+        """Return why nobody can take it, though it waits; None if that is not so.
+
+        A file takes anything in any column, and a server any number. by: until when it is due.
+        """
+        for name, value, kinds in zip(self._fields, self, _KINDS, strict=True):
+            if type(value) not in kinds:
+                return f"its {name} is of no kind that it may be"
+        for name, number in (("attempt", self.attempt), ("crashes", self.crashes)):
+            if not 0 <= number < TOO_MANY:
+                return f"its {name} is {number}"
+        return None if 0 <= self.due <= by else f"its due is {self.due}"
+
+
+_NUMBER, _TEXT, _NUMBER_OR_NONE = (int,), (str,), (int, type(None))
+# Of the fields of a run, in their order.
+_KINDS = (_NUMBER, _TEXT, _TEXT, _NUMBER_OR_NONE, _NUMBER, _NUMBER, _NUMBER, _NUMBER_OR_NONE)
+
 
 @dataclass
 class Found:
     """Jobs whose runs wait, and were not taken.
 
     left: to others, and why. at_limit: for one of their own to end. busy: another process changes them.
+    missed: ticks that waited for that, or for a place in their group, beyond their grace time, which was
+    recorded; each with its job.
+    odd: single runs that nobody can take, and why.
     """
 
     left: dict[str, str] = field(default_factory=dict)
     at_limit: set[str] = field(default_factory=set)
     busy: set[str] = field(default_factory=set)
+    missed: list[tuple[str, int]] = field(default_factory=list)
+    odd: dict[Any, str] = field(default_factory=dict)
 
 
 def is_any(connection: Connection, me: Identity) -> bool:
@@ -110,17 +133,31 @@ class _Taker:
         self._states: dict[str, JobState] = {}
         self._held: Counter[str] = Counter()
         self._looked: set[str] = set()
+        # By the names of the groups how many slots their runs hold; without those that others look at.
+        self._in_groups: Counter[str] = Counter()
+        self._groups_looked: set[str] = set()
+        # Runs that waited for too long, each with when it was due, and what for.
+        self._late: list[tuple[int, int, str]] = []
+        # By job the newest tick that is to replace a run, and its own run.
+        self._replacing: dict[str, tuple[int, int]] = {}
         # Of runs that were claimed together the instant at which the first of them was taken, and its tick.
         self._first: dict[tuple[str, int], tuple[int, int]] = {}
 
     def take(self, connection: Connection, rows: Iterable[Sequence[Any]], *, cut: bool) -> None:
         """Take runs of a page; those that were `cut` off begin another attempt."""
-        # A file takes any type in any column; such a run is nobody's.
-        page = [run for run in map(_Run._make, rows) if type(run.job_id) is str]
+        # One that was cut off was due when it began: the clock may have been set back since.
+        page = self._sound(rows, self._now + ticks.DAY)
         while page and self.room.is_any:
             number = max(_LEAST, self.room.number)
             self._take_some(connection, page[:number], cut=cut)
             page = page[number:]
+
+    def _sound(self, rows: Iterable[Sequence[Any]], by: int) -> list[_Run]:
+        """Return the runs that can be taken, if they are due by an instant."""
+        found = list(map(_Run._make, rows))
+        odd = {run.run_id: why for run in found if (why := run.why_odd(by))}
+        self._found.odd |= odd
+        return [run for run in found if run.run_id not in odd] if odd else found
 
     def _take_some(self, connection: Connection, page: list[_Run], *, cut: bool) -> None:
         self._look(connection, {run.job_id for run in page})
@@ -132,14 +169,14 @@ class _Taker:
             job = self._jobs.get(run.job_id)
             if (run.job_id, run.together) in self._first:
                 continue
-            if not self._may_be_taken(connection, run) or job is None:
+            if not self._may_be_taken(connection, run, cut=cut) or job is None:
                 continue
             # Each at an instant of its own: runs that are claimed at the same instant run one after another.
             instant = self._now + len(self.taken) + len(rows)
             if run.together is not None and run.tick is not None:
                 self._first[run.job_id, run.together] = (instant, run.tick)
             if cut:
-                self._take_cut(connection, run, instant)
+                self._take_cut(connection, run, job, instant)
                 continue
             begins = claims.may_begin(job, run.due, self._now) and self.room.enter(job)
             if not begins:
@@ -148,14 +185,17 @@ class _Taker:
             begun = max(self._now, run.due) if begins else None
             state = "running" if begins else "claimed"
             rows.append((run.run_id, run.attempt, run.due, state, instant, begun))
-            if run.kind != "backfill":
-                self._held[run.job_id] += 1
+            self._count(run, job)
         self._take_these(connection, claimed, rows)
+        self._found.missed += limits.skip_late(connection, self._late, self._now)
+        limits.make_way(connection, self._me, self._replacing, self._now)
+        self._late.clear()
+        self._replacing.clear()
 
     def take_followers(self, connection: Connection) -> None:
         """Take those that run in the slot of one that was taken: they need no other place."""
         together = [(job_id, tick, claimed) for (job_id, claimed), (_at, tick) in self._first.items()]
-        found = map(_Run._make, sql.LIST_FOLLOWERS.execute(connection, together))
+        found = self._sound(sql.LIST_FOLLOWERS.execute(connection, together), ticks.FOREVER)
         claimed: dict[int, Claim] = {}
         for run in found:
             assert run.together is not None
@@ -183,17 +223,21 @@ class _Taker:
             connection,
             locking.locking_jobs(connection, unknown),
             pauses.reading(connection, unknown),
-            claims.count_under_way(connection, ((job_id, self._now) for job_id in unknown)),
+            limits.count_under_way(connection, ((job_id, self._now) for job_id in unknown)),
         )
         states = pauses.states(rows)
-        if is_on_server(connection):
-            busy = states.keys() - {job_id for (job_id,) in locked}
-            self._found.busy |= busy
-            states = {job_id: state for job_id, state in states.items() if job_id not in busy}
-        self._states |= states
-        self._held += Counter({job_id: held for job_id, (held, _, _) in claims.added_up(counted).items()})
+        busy = locking.held_by_others(connection, states, locked)
+        self._found.busy |= busy
+        self._states |= {job_id: state for job_id, state in states.items() if job_id not in busy}
+        self._held += Counter({job_id: held for job_id, (held, _, _) in limits.added_up(counted).items()})
+        options = (job.options for job in map(self._jobs.get, unknown) if job is not None)
+        groups = {it.group for it in options if it.group is not None} & self._me.group_limits.keys()
+        groups -= self._groups_looked
+        if groups:
+            self._groups_looked |= groups
+            self._in_groups.update(limits.look_at_groups(connection, groups))
 
-    def _may_be_taken(self, connection: Connection, run: _Run) -> bool:
+    def _may_be_taken(self, connection: Connection, run: _Run, *, cut: bool) -> bool:
         job, state = self._jobs.get(run.job_id), self._states.get(run.job_id)
         if state is None:
             return False
@@ -209,12 +253,35 @@ class _Taker:
             self._found.left[run.job_id] = why
             return False
         # How many runs of a backfill there are at once was decided when they were made.
-        if run.kind == "backfill" or self._held[run.job_id] < job.options.max_instances:
+        is_at_limit = run.kind != "backfill" and self._held[run.job_id] >= job.options.max_instances
+        if not is_at_limit and self._has_place_in_group(job):
             return True
-        self._found.at_limit.add(run.job_id)
+        if is_at_limit:
+            self._found.at_limit.add(run.job_id)
+        if run.kind == "scheduled" and run.attempt == 1 and run.tick is not None and not cut:
+            if job.too_late(run.due, self._now):
+                what = "an earlier run" if is_at_limit else f"a place in the group {job.options.group}"
+                self._late.append((run.run_id, run.due, f"it waited for {what}"))
+            elif is_at_limit and job.options.overlap == "replace":
+                self._replacing[run.job_id] = run.tick, run.run_id
         return False
 
-    def _take_cut(self, connection: Connection, run: _Run, instant: int) -> None:
+    def _has_place_in_group(self, job: Job) -> bool:
+        group = job.options.group
+        if group is None or group not in self._me.group_limits:
+            return True
+        if group not in self._in_groups:
+            self._found.busy.add(job.id)
+            return False
+        return self._in_groups[group] < self._me.group_limits[group]
+
+    def _count(self, run: _Run, job: Job) -> None:
+        if run.kind != "backfill":
+            self._held[job.id] += 1
+        if job.options.group is not None and job.options.group in self._in_groups:
+            self._in_groups[job.options.group] += 1
+
+    def _take_cut(self, connection: Connection, run: _Run, job: Job, instant: int) -> None:
         if not locking.lock_runs(connection, [run.run_id]):
             self._found.busy.add(run.job_id)
             return
@@ -228,8 +295,7 @@ class _Taker:
         if connection.execute(sql.TAKE_CUT, values).rowcount == 1:
             held = Claim(*run[:4], run.due, instant, run.attempt + 1, run.crashes + 1)
             self.taken.append(held)
-            if run.kind != "backfill":
-                self._held[run.job_id] += 1
+            self._count(run, job)
             self.room.reserve()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
+from everytick.model import ticks
+from everytick.model.group_limits import NO_LIMITS, GroupLimits
 from everytick.model.job import Job
 from everytick.model.job_filter import ALL_JOBS, JobFilter
 from everytick.model.misfire import Decision
@@ -14,8 +17,12 @@ from everytick.system import system
 
 # The error of a run that was cancelled before it began, or by request.
 CANCELLED = "its cancellation was requested"
+
 # Of one that was asked to end, and whose process died before it did.
 CANCELLED_WITH_ITS_PROCESS = f"{CANCELLED}, and its process died"
+# More attempts than any run has; to each smaller number one can be added on a server.
+TOO_MANY = 2**30
+_INSTANT = (int, type(None))
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Identity:
     """One start of one process. With attempt and time of a claim it is the token of every later write.
 
     schedule_digest: that of the jobs which its code declares; None for a process that declares none.
-    job_filter: the jobs that it is set to run.
+    job_filter: the jobs that it is set to run. group_limits: how many runs of a group it lets be under way.
     """
 
     process_id: str
@@ -32,12 +39,27 @@ class Identity:
     role: Role = ALL
     schedule_digest: str | None = None
     job_filter: JobFilter = ALL_JOBS
+    group_limits: GroupLimits = NO_LIMITS
 
     @staticmethod
     def new(
-        role: Role = ALL, schedule_digest: str | None = None, job_filter: JobFilter = ALL_JOBS
+        role: Role = ALL,
+        schedule_digest: str | None = None,
+        job_filter: JobFilter = ALL_JOBS,
+        group_limits: GroupLimits = NO_LIMITS,
     ) -> Identity:
-        return Identity(system.new_id(), host_name(), system.pid(), role, schedule_digest, job_filter)
+        return Identity(
+            system.new_id(), host_name(), system.pid(), role, schedule_digest, job_filter, group_limits
+        )
+
+    def begins_alone(self, job: Job) -> bool:
+        """Return whether runs of a job begin here with their claim: else they wait in the queue first.
+
+        There they wait for a process that serves them, and for a place in their group.
+        """
+        group = job.options.group
+        is_limited = group is not None and group in self.group_limits
+        return not is_limited and self.role.serves(job.options.queue)
 
 
 @dataclass(slots=True)
@@ -156,6 +178,24 @@ class JobState:
     # The setting that disables the job, which is paused then.
     disabled_by: str | None = None
 
+    @staticmethod
+    def of(row: Sequence[Any]) -> JobState:
+        """Return the state that a row has. A file takes anything in any column (R8).
+
+        Where its watermark is no number, no more ticks are accounted for, and where the begin of its pause is
+        none, the pause begins at the watermark. A pause whose end is none, or beyond the calendar, has none.
+        """
+        state = JobState(*row)
+        watermark, paused, until = state.watermark, state.paused, state.paused_until
+        if type(watermark) is int and type(paused) in _INSTANT and _is_end(until):
+            return state
+        return replace(
+            state,
+            watermark=watermark if type(watermark) is int else ticks.FOREVER,
+            paused=paused if type(paused) in _INSTANT else 0,
+            paused_until=until if _is_end(until) else None,
+        )
+
     def is_paused(self, now: int) -> bool:
         """Return whether the job is paused; a pause with an end is over then."""
         return is_paused(self.paused, self.paused_until, now)
@@ -225,6 +265,8 @@ class Registration:
     awaited: list[str] = field(default_factory=list)
     jobs_added: list[AddedRow] = field(default_factory=list)
     serial: int = 0
+    # Jobs with rows that cannot be read: they do not run.
+    unreadable: list[str] = field(default_factory=list)
     # When the process joined, in microseconds UTC.
     joined: int = 0
 
@@ -234,7 +276,12 @@ def is_paused(since: int | None, until: int | None, now: int) -> bool:
 
     A pause with an end is over at that very instant, even if its end is not yet recorded in the ledger.
     """
-    return since is not None and (until is None or until > now)
+    return since is not None and (until is None or not _is_end(until) or until > now)
+
+
+def _is_end(until: object) -> bool:
+    """Return whether the end of a pause is none, or an instant."""
+    return until is None or (type(until) is int and ticks.FIRST <= until <= ticks.FOREVER)
 
 
 def settled_until(watermark: int, paused_until: int | None) -> int:
@@ -243,6 +290,11 @@ def settled_until(watermark: int, paused_until: int | None) -> int:
     The ticks of a pause with an end are written down together with the next tick after it.
     """
     return watermark if paused_until is None else max(watermark, paused_until - 1)
+
+
+def replaced(tick: str) -> str:
+    """Return the error of a run that was asked to end for a tick, given as text, that came due meanwhile."""
+    return f"replaced by the tick of {tick}"
 
 
 def host_name() -> str:

@@ -24,6 +24,7 @@ from everytick.masking import masked
 from everytick.system import system
 
 from .connections import Connection
+from .records import TOO_MANY
 
 # A session that was signed out stays so, whatever else its row holds. The version has a sentence of its own.
 _SEEN_AS_THEY_ARE = ("scheduler_ledger_version", "scheduler_sign_outs")
@@ -33,7 +34,23 @@ FROM main.sqlite_schema AS tables JOIN pragma_table_info(tables.name, 'main') AS
 WHERE tables.type = 'table' AND tables.name GLOB 'scheduler_*'
 ORDER BY tables.name, columns.cid
 """
-HOW_TO_MEND = "stop the application, and correct the value or delete the row with sqlite3"
+HOW_TO_MEND = "stop the application, and correct the value or delete the row by hand"
+
+
+def _within(column: str) -> str:
+    return f"{column} BETWEEN 0 AND {TOO_MANY - 1}"
+
+
+# Numbers to which one is added: a run with another one is nobody's.
+_COUNTED = ("attempt", "crashes")
+_UNTAKEN = f"""
+SELECT run_id, CASE WHEN {_within("attempt")} THEN 'crashes' ELSE 'attempt' END,
+       CASE WHEN {_within("attempt")} THEN crashes ELSE attempt END
+FROM scheduler_runs
+WHERE (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
+  AND NOT ({_within("attempt")} AND {_within("crashes")})
+LIMIT :limit
+"""
 _FEW = 10
 # How many rows are looked at between two looks at the clock.
 PIECE = 20_000
@@ -70,6 +87,8 @@ class _Column(NamedTuple):
         """
         if self.kind not in ("INTEGER", "BIGINT"):
             return f"typeof({self.quoted}) <> 'blob'"
+        if self.name in _COUNTED:
+            return f"(typeof({self.quoted}) = 'integer' AND {_within(self.quoted)})"
         return f"typeof({self.quoted}) IN ('integer', 'null')"
 
 
@@ -118,9 +137,12 @@ class Search(NamedTuple):
 def search(connection: Connection, limit: int, seconds: float) -> Search:
     """Look through all tables for some seconds, small ones first, and the newest rows of each first.
 
-    `limit`: how many rows of each table are returned at most.
+    `limit`: how many rows of each table are returned at most. On a server, only runs that nobody can take.
     """
     found = Search([], {})
+    if not isinstance(connection, sqlite3.Connection):
+        for run_id, name, value in connection.execute(_UNTAKEN, {"limit": limit}).fetchall():
+            found.rows.append(UnreadableRow("scheduler_runs", f"run_id={run_id}", name, str(value)))
     if isinstance(connection, sqlite3.Connection):
         give_up = system.monotonic() + seconds
         tables = _tables(connection)

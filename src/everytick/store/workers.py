@@ -68,6 +68,7 @@ def enter(connection: Connection, me: Identity, start_number: int) -> int:
         "queues": ",".join(me.role.queues) or None,
         "schedule_digest": me.schedule_digest,
         "job_filter": me.job_filter.kept,
+        "group_limits": me.group_limits.kept,
     }
     connection.execute(process_sql.REGISTER_PROCESS, values)
     return now
@@ -205,6 +206,7 @@ def lose_runs(connection: Connection, process_id: str, beat_us: int) -> int:
         "cancelled": CANCELLED,
         "most": MOST_CRASHES,
         "forever": ticks.FOREVER,
+        "most_grace": ticks.FOREVER - ticks.LAST,
     }
     connection.execute(sql.RELEASE_RUNS_OF, values)
     return connection.execute(sql.LOSE_RUNS_OF, values).rowcount

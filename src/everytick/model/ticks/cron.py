@@ -16,6 +16,7 @@ from apscheduler.triggers.cron.fields import DEFAULT_VALUES, BaseField
 
 from .protocol import bounds
 from .zones import (
+    COUNTED_FROM,
     DAY,
     LAST,
     MICROSECOND,
@@ -32,6 +33,9 @@ _DAY = timedelta(days=1)
 # The calendar repeats itself after 400 years: a date that did not come until then never does.
 _CYCLE = timedelta(days=146_097)
 _SIZES = {"hour": 24, "minute": 60, "second": 60}
+_DATE_FIELDS = ("year", "month", "day", "week", "day_of_week")
+# Of longer spans, the dates of each year are found once for all that have the same fields.
+_LONG = timedelta(days=60)
 
 
 class CronTicks:
@@ -82,7 +86,10 @@ class CronTicks:
         return self._dial.times()
 
     def count(self, after: int, until: int) -> int:
-        """Return how many ticks lie in (after, until], without walking them."""
+        """Return how many ticks since 1970 lie in (after, until], without walking them."""
+        if self._may_be_never and self._is_never:
+            return 0
+        after = max(after, COUNTED_FROM - 1)
         if self._start is not None:
             after = max(after, self._start - 1)
         until = min(until, LAST if self._end is None else self._end)
@@ -202,6 +209,29 @@ def _values(name: str, written: str) -> tuple[int, ...]:
     return tuple(n for n, moment in moments if field.get_next_value(moment) == n)
 
 
+def _count_in_year(written: tuple[str, ...], year: int, begin: date, end: date) -> int:
+    """Return how many dates of a year in [begin, end) match."""
+    found = _matching_days(written, year)
+    return bisect_left(found, end.toordinal()) - bisect_left(found, begin.toordinal())
+
+
+@functools.lru_cache(maxsize=2_000)
+def _matching_days(written: tuple[str, ...], year: int) -> tuple[int, ...]:
+    """Return the dates of a year that match, as ordinals."""
+    dates, found = _dates(written), []
+    day = dates.get_next_fire_time(None, datetime(year, 1, 1, tzinfo=UTC))
+    while day is not None and day.year == year:
+        found.append(day.toordinal())
+        day = dates.get_next_fire_time(None, day + _DAY)
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=1_000)
+def _dates(written: tuple[str, ...]) -> CronTrigger:
+    """Return a trigger for the midnights of the dates that match, without a zone's shifts."""
+    return CronTrigger(**dict(zip(_DATE_FIELDS, written, strict=True)), hour=0, timezone=UTC)
+
+
 class _Dial:
     """Counts matching wall-clock times, as if the zone had no shifts."""
 
@@ -210,8 +240,8 @@ class _Dial:
             _matching(cron, name) for name in ("hour", "minute", "second")
         )
         self._a_day = len(self.hours) * len(self._minutes) * len(self._seconds)
-        dates = {name: _written(cron, name) for name in ("year", "month", "day", "week", "day_of_week")}
-        self._dates = CronTrigger(**dates, hour=0, timezone=UTC)
+        self._written = tuple(_written(cron, name) for name in _DATE_FIELDS)
+        self._dates = _dates(self._written)
 
     def times(self) -> list[int]:
         """Return the times of a matching day, in microseconds after midnight."""
@@ -231,6 +261,9 @@ class _Dial:
 
     def _count_days(self, begin: date, end: date) -> int:
         """Return how many dates in [begin, end) match."""
+        if end - begin > _LONG:
+            years = range(begin.year, end.year + 1)
+            return sum(_count_in_year(self._written, year, begin, end) for year in years)
         number = 0
         last = datetime.combine(end, time(), UTC)
         found = self._dates.get_next_fire_time(None, datetime.combine(begin, time(), UTC))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from .protocol import bounds
-from .zones import LAST, ambiguous, instant_of_wall, wall_clock
+from .zones import COUNTED_FROM, LAST, ambiguous, instant_of_wall, wall_clock
 
 
 class IntervalTicks:
@@ -76,7 +76,8 @@ class CalendarTicks:
         return next(self._after(after), None)
 
     def count(self, after: int, until: int) -> int:
-        """Return how many ticks lie in (after, until]."""
+        """Return how many ticks since 1970 lie in (after, until]."""
+        after = max(after, COUNTED_FROM - 1)
         return sum(1 for _tick in itertools.takewhile(lambda tick: tick <= until, self._after(after)))
 
     def _after(self, after: int) -> Iterator[int]:

@@ -5,6 +5,7 @@ An instant is an integer: microseconds since 1970-01-01T00:00 UTC.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -18,6 +19,10 @@ FIRST = int((datetime(1, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 LAST_YEAR = 9990
 LAST = int((datetime(LAST_YEAR, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 MICROSECOND = timedelta(microseconds=1)
+# Ticks are counted from here on: no ledger has earlier ones, but for an instant that was written by hand.
+COUNTED_FROM = 0
+# Long spans are looked through in pieces of this length, each of them once.
+_BLOCK = 366 * DAY
 
 
 def instant(moment: datetime) -> int:
@@ -92,11 +97,29 @@ def spans(begin: int, end: int, zone: tzinfo) -> Iterator[tuple[int, int]]:
     """Yield the parts of [begin, end) in which the zone's offset stays the same, in order."""
     start = begin
     while begin < end:
-        following = min(begin + DAY, end)
-        if moment(begin, zone).utcoffset() != moment(following, zone).utcoffset():
-            shift = transition(begin, following, zone)
+        block, is_within = divmod(begin, _BLOCK)
+        if is_within or begin + _BLOCK > end:
+            following = min(begin + DAY, end, (block + 1) * _BLOCK)
+            shifts = _shifts(begin, following, zone)
+        else:
+            following, shifts = begin + _BLOCK, _shifts_of_block(block, zone)
+        for shift in shifts:
             if shift < end:
                 yield start, shift
                 start = shift
         begin = following
     yield start, end
+
+
+def _shifts(begin: int, end: int, zone: tzinfo) -> tuple[int, ...]:
+    """Return the instant in (begin, end], of a day, at which the offset changes; none where it stays."""
+    if moment(begin, zone).utcoffset() == moment(end, zone).utcoffset():
+        return ()
+    return (transition(begin, end, zone),)
+
+
+@functools.lru_cache(maxsize=2_000)
+def _shifts_of_block(number: int, zone: tzinfo) -> tuple[int, ...]:
+    """Return the instants at which the offset changes in about a year, counted from 1970."""
+    days = range(number * _BLOCK, (number + 1) * _BLOCK, DAY)
+    return tuple(shift for day in days for shift in _shifts(day, day + DAY, zone))
