@@ -349,22 +349,25 @@ def _sentence(model: type[SchedulerSettings], problem: ValidationError) -> str:
         reason = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", STARS, reason)
     reason = " ".join(masked(reason).split())
     if first["type"] in ("value_error", "assertion_error"):
-        return f"{variable}: {_without_address(reason, str(value))}"
+        # The sentences of the engine have examples of addresses, which share short words with any address.
+        is_own = bool(place) and place[0] in SchedulerSettings.model_fields
+        return f"{variable}: {_without_address(reason, str(value), 4 if is_own else 2)}"
     reason = reason[0].lower() + reason[1:] if reason[1:2].islower() else reason
     if is_secret or is_text_kind(kinds) or re.search("[@:]", str(value)):
         return f"{variable}: {reason}"
     return f"{variable}={masked(str(value))}: {reason}"
 
 
-def _without_address(reason: str, value: str) -> str:
+def _without_address(reason: str, value: str, shortest: int) -> str:
     """Return why a value is wrong, with stars for all parts of it if it is an address, or looks like one.
 
+    shortest: of how many characters a part has to be.
     Which part is the password is not known where a sign in it was not percent-encoded.
     """
     if "@" not in value and "://" not in value:
         return reason
     scheme = re.match(r"([\w+.-]*)://", value)
-    parts = {part for part in re.split(r"\W+", value) if len(part) > 1} - {
+    parts = {part for part in re.split(r"\W+", value) if len(part) >= shortest} - {
         *re.split(r"\W+", scheme[1] if scheme else "")
     }
     for part in sorted(parts, key=len, reverse=True):

@@ -157,7 +157,7 @@ def test_addresses_of_heartbeats() -> None:
         except ValueError as problem:
             told(problem)
         with pytest.raises((TypeError, ValueError)) as caught:
-            Options(misfire_grace_time=60, ping=f"x{address}")
+            Options(misfire_grace_time=60, ping=f"x{address}").check()
         told(caught.value)
 
 

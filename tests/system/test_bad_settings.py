@@ -27,7 +27,7 @@ from test_bad_input import app as app
         ("SCHEDULER_DATABASE_URL", "sqlite:///:memory:", "would forget every tick"),
         ("SCHEDULER_DATABASE_URL", "http://[bad", "must be sqlite:///relative/path.db"),
         ("SCHEDULER_DATABASE_URL", "postgresql://u:p%zz@h/db", "cannot be read: write postgresql://"),
-        ("SCHEDULER_DATABASE_URL", "postgresql+asyncpg://me:secret@db/x", "use postgresql://"),
+        ("SCHEDULER_DATABASE_URL", "postgresql+asyncpg://me:secret@db/x", "must begin with postgresql://"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL=LOUD"),
     ],
 )
