@@ -11,7 +11,6 @@ import json
 import logging
 import math
 import os
-import re
 import sys
 import threading
 import warnings
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from everytick.engine import capture
 from everytick.masking import masked
 from everytick.standard_streams import unblocked
-from everytick.text.wording import one_line, storable, without_control
+from everytick.text.wording import one_line, storable, with_further_lines_indented
 from loguru import logger
 
 if TYPE_CHECKING:
@@ -34,9 +33,6 @@ _OF_EACH_RECORD = frozenset([*logging.makeLogRecord({}).__dict__, "message", "as
 
 # What Python does with a warning while nobody records warnings.
 _SHOW_WARNING = getattr(warnings, "_showwarnmsg_impl", None)
-
-# Before each line that goes on with a message, and before those of a traceback.
-_INDENT = "    "
 
 
 def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
@@ -95,7 +91,7 @@ def _line(record: Record) -> str:
     capture.prepare(record)
     for name in ("job", "tick"):
         if isinstance(record["extra"].get(name), str):
-            record["extra"][name] = one_line(record["extra"][name])
+            record["extra"][name] = one_line(masked(record["extra"][name]))
     run = ""
     if "job" in record["extra"]:
         run = " <cyan>{extra[job]}</cyan>"
@@ -108,22 +104,13 @@ def _line(record: Record) -> str:
     # Loguru's colour of INFO is bold: where nearly all lines are, nothing stands out.
     begin, end = ("", "") if record["level"].name == "INFO" else ("<level>", "</level>")
     # A message that is shown as it was written keeps the colours that its writer gave it.
-    said = _shown(record["message"])
+    said = with_further_lines_indented(record["message"])
     message = "{message}" if said == record["message"] else capture.in_template(said)
-    trace = _shown(f"\n{capture.trace_of(record)}".rstrip())
+    trace = with_further_lines_indented(f"\n{capture.trace_of(record)}".rstrip())
     return (
         f"<dim>{capture.TIME_OF_LINE}</dim> {begin}{{level: <8}}{end}"
         f"{run} {begin}{message}{end}{capture.in_template(trace)}\n"
     )
-
-
-def _shown(text: str) -> str:
-    """Return a message or a traceback as people get it.
-
-    Names of jobs and errors come from elsewhere: they must not steer a terminal, and none of their lines may
-    look like a line of the log.
-    """
-    return re.sub(r"\n(?=[^\n])", f"\n{_INDENT}", without_control(text.replace("\r\n", "\n")))
 
 
 def _json_line(record: Record) -> str:

@@ -16,12 +16,15 @@ from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import reduce
 from itertools import islice
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 STARS = "*****"
+# The most characters of one text that are looked at: no other thread runs while a pattern is looked for.
+LONGEST_TEXT = 200_000
 
 # A shorter one would turn every text into stars.
 _SHORTEST = 4
@@ -31,7 +34,7 @@ _SHORTEST_LINE, _SHORTEST_STEP = 8, 16
 _LONGEST = 8_000
 # How deep values are looked into, and how deep they are shown.
 _DEEPEST, _DEEPEST_SHOWN = 10, 4
-# So much of one text is looked at to show it: the patterns may take the square of that. JSON is read at once.
+# So much is looked at to show it: the patterns may take the square of that. JSON is read at once.
 _LONGEST_SHOWN, _LONGEST_JSON = 10_000, 1_000_000
 _NO_TEXT = (bool, int, float, Decimal, date, time, timedelta, Enum, NoneType)
 _NO_SECRETS = ("true", "false", "none", "null")
@@ -46,13 +49,15 @@ _ALONE = re.compile(r"\A\s*[A-Za-z][\w+.-]*://[^/@:]*:(.+)@", re.DOTALL)
 # `password=...`, as in the query of an address and in the words with which libpq and ODBC connect.
 _PAIR = re.compile(r"""([A-Za-z][\w-]*)\s*=\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&;]+)""")
 
+# What may stand for backslashes, which are doubled with each encoding.
+_BACKSLASHES = r"(?i:\\(?:u00|x)5c|\\|%(?:25)?5c|&\#(?:92|x5c);)++"
 # What may stand for white space: itself folded or escaped, and what indents the traceback of a group.
 _BLANK = (
-    r"(?i:[\s|+>]|%(?:25)?(?:20|09|0a|0d)|\\+(?:[nrt]|u00(?:20|09|0a|0d)|x(?:20|09|0a|0d))"
+    r"(?i:[\s|+>]|%(?:25)?(?:20|09|0a|0d)|" + _BACKSLASHES + r"(?:[nrt]|u00(?:20|09|0a|0d)|x(?:20|09|0a|0d))"
     r"|&\#(?:x20|x9|xa|xd|32|9|10|13);)+"
 )
-# What may stand for backslashes, which are doubled with each encoding.
-_BACKSLASHES = r"(?i:\\(?:u00|x)5c|\\|%(?:25)?5c|&\#(?:92|x5c);)+"
+# What escapes a quote.
+_ESCAPES = f"(?:{_BACKSLASHES})?+"
 # Digits behind the colon of an address that are its port.
 _PORT = re.compile(r"\d{1,5}(/|$)")
 
@@ -114,23 +119,26 @@ def is_text_kind(kinds: Sequence[type]) -> bool:
 
 
 def masked(text: str) -> str:
-    """Return text with stars in the place of secrets."""
-    # Others may add some meanwhile.
-    for finder in list(_known.values()):
-        text = finder.masked(text)
-    return text
+    """Return text with stars in the place of secrets, cut in its middle before that if it is very long."""
+    if len(text) <= LONGEST_TEXT:
+        return _masked(text)
+    # Where it is cut, a part of a secret might be left.
+    half, left = LONGEST_TEXT // 2, len(text) - LONGEST_TEXT
+    edge = min(max(1, longest()), half // 2)
+    begin, end = _masked(text[:half])[:-edge], _masked(text[-half:])[edge:]
+    return f"{begin} ... ({left} characters left out) ... {end}"
+
+
+def _masked(text: str) -> str:
+    return reduce(lambda shown, finder: finder.masked(shown), list(_known.values()), text)
 
 
 def without_secrets(value: object, name: str = "", most: int = 50) -> Any:
     """Return a copy of a value, to be shown, with stars in the place of the secrets in it.
 
     They are values with the name of a secret, passwords in addresses, and hidden values. Call it before the
-    text is cut: half of a secret is not found.
-
-    Args:
-        name: what the value is called.
-        most: how many entries of each list and mapping are shown; one more is copied, so that the reader can
-            see that there are more.
+    text is cut: half of a secret is not found. `name`: what the value is called. `most`: how many entries of
+    each list and mapping are shown; one more is copied, which shows that there are more.
     """
     return _without_secrets(value, is_secret_name(name), most, 0)
 
@@ -364,26 +372,25 @@ def _ways(character: str) -> str:
     number = ord(character)
     utf8, utf16 = character.encode("utf-8", "surrogatepass"), character.encode("utf-16-be", "surrogatepass")
     ways = [
-        rf"\\*+{re.escape(character)}",
-        "".join(f"%(?:25)?{byte:02x}" for byte in utf8),
-        rf"\\++U{number:08x}",
-        "".join(rf"\\++u{utf16[at]:02x}{utf16[at + 1]:02x}" for at in range(0, len(utf16), 2)),
+        rf"{_ESCAPES}{re.escape(character)}",
+        _ESCAPES + "".join(f"%(?:25)?{byte:02x}" for byte in utf8),
+        rf"{_BACKSLASHES}U{number:08x}",
+        "".join(rf"{_BACKSLASHES}u{utf16[at]:02x}{utf16[at + 1]:02x}" for at in range(0, len(utf16), 2)),
         # As in the `repr` of bytes.
-        "".join(rf"\\++x{byte:02x}" for byte in utf8),
-        rf"&\#0*{number};",
-        rf"&\#x0*{number:x};",
+        "".join(rf"{_BACKSLASHES}x{byte:02x}" for byte in utf8),
+        rf"{_ESCAPES}&\#0*{number};",
+        rf"{_ESCAPES}&\#x0*{number:x};",
     ]
     if number < 256:
-        ways.append(rf"\\++x{number:02x}")
+        ways.append(rf"{_BACKSLASHES}x{number:02x}")
     if name := html.entities.codepoint2name.get(number):
-        ways.append(f"&{name};")
+        ways.append(f"{_ESCAPES}&{name};")
     return f"(?i:{'|'.join(ways)})"
 
 
 def _in_base64(secret: str) -> frozenset[str]:
     """Return what of a secret is to be seen in base64, wherever it stands in what was encoded."""
-    found = set[str]()
-    given = secret.encode("utf-8", "surrogatepass")
+    found, given = set[str](), secret.encode("utf-8", "surrogatepass")
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + given).decode().rstrip("=")
         # The first and the last letter may hold bits of what stands beside it.

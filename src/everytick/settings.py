@@ -23,6 +23,7 @@ from everytick.masking import (
     masked,
 )
 from everytick.model.allowed_functions import AllowedFunctions
+from everytick.model.group_limits import GroupLimits
 from everytick.model.job_filter import JobFilter
 from everytick.model.roles import Role, check_queue
 from everytick.references import referred
@@ -96,6 +97,10 @@ class SchedulerSettings(BaseSettings):
     scheduler_enabled_jobs: str = Field(
         default="",
         description="the jobs that this process runs, with commas: ids or patterns (report-*); empty for all",
+    )
+    scheduler_group_limits: str = Field(
+        default="",
+        description="how many runs of a group may be under way, over all processes: database=2,api=5",
     )
     scheduler_disabled_jobs: str = Field(
         default="",
@@ -217,6 +222,12 @@ class SchedulerSettings(BaseSettings):
             check_queue(name)
         return names
 
+    @field_validator("scheduler_group_limits")
+    @classmethod
+    def _readable_limits(cls, text: str) -> str:
+        GroupLimits.read(text)
+        return text
+
     @field_validator("scheduler_allowed_packages")
     @classmethod
     def _named_packages(cls, names: str) -> str:
@@ -241,6 +252,11 @@ class SchedulerSettings(BaseSettings):
         """The jobs that this process is set to run."""
         enabled, disabled = map(_listed, (self.scheduler_enabled_jobs, self.scheduler_disabled_jobs))
         return JobFilter(tuple(enabled), tuple(disabled))
+
+    @property
+    def group_limits(self) -> GroupLimits:
+        """How many runs of each group may be under way."""
+        return GroupLimits.read(self.scheduler_group_limits)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -333,11 +349,29 @@ def _sentence(model: type[SchedulerSettings], problem: ValidationError) -> str:
         reason = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", STARS, reason)
     reason = " ".join(masked(reason).split())
     if first["type"] in ("value_error", "assertion_error"):
-        return f"{variable}: {reason}"
+        return f"{variable}: {_without_address(reason, str(value))}"
     reason = reason[0].lower() + reason[1:] if reason[1:2].islower() else reason
     if is_secret or is_text_kind(kinds) or re.search("[@:]", str(value)):
         return f"{variable}: {reason}"
     return f"{variable}={masked(str(value))}: {reason}"
+
+
+def _without_address(reason: str, value: str) -> str:
+    """Return why a value is wrong, with stars for all parts of it if it is an address, or looks like one.
+
+    Which part is the password is not known where a sign in it was not percent-encoded.
+    """
+    if "@" not in value and "://" not in value:
+        return reason
+    scheme = re.match(r"([\w+.-]*)://", value)
+    parts = {part for part in re.split(r"\W+", value) if len(part) > 1} - {
+        *re.split(r"\W+", scheme[1] if scheme else "")
+    }
+    for part in sorted(parts, key=len, reverse=True):
+        # What the sentence is made of may have a short one in a word of its own.
+        found = part if len(part) >= 4 else rf"(?<!\w){part}(?!\w)"
+        reason = re.sub(found, STARS, reason, flags=re.IGNORECASE)
+    return reason
 
 
 @cache

@@ -181,6 +181,8 @@ def _most_file_handles() -> int:
 
 # The signals that this process hears in its own way, and whether it ignored them before (as `nohup` has it).
 _heard: dict[int, bool] = {}
+# How it hears them.
+_handlers: dict[int, Any] = {}
 _is_ready_to_fork = False
 # Tells whether a job is running that forks; None in a process without jobs.
 _is_in_a_job: Callable[[], object] | None = None
@@ -216,6 +218,7 @@ def hearing(numbers: Iterable[int], asked: Callable[[int], object]) -> Iterator[
             # None: not set by Python, so that it cannot be set again.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
             _heard.pop(number, None)
+            _handlers.pop(number, None)
 
 
 def at_end_of_program(function: Callable[[], None]) -> Callable[[], None]:
@@ -249,6 +252,17 @@ def _hear(number: int, handler: Callable[..., object] | signal.Handlers) -> None
     _be_ready_to_fork()
     before = signal.signal(number, handler)
     _heard.setdefault(number, before == signal.SIG_IGN)
+    _handlers[number] = handler
+
+
+def put_back_signals() -> list[str]:
+    """Hear signals again that other code of the process has taken over; return their names."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    taken = [number for number, handler in _handlers.items() if signal.getsignal(number) is not handler]
+    for number in taken:
+        signal.signal(number, _handlers[number])
+    return [signal.Signals(number).name for number in taken]
 
 
 def _hold_back() -> None:
@@ -278,6 +292,7 @@ def _hear_as_usual() -> None:
         # Or the child would tell the event loop of its parent.
         signal.set_wakeup_fd(-1)
     _heard.clear()
+    _handlers.clear()
     _let_through()
 
 

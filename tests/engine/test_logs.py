@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 
@@ -225,3 +226,17 @@ def test_a_text_that_takes_its_time_keeps_no_other_thread_from_logging(
     other.join(5)
     assert went_on
     assert all(word in terminal.getvalue() for word in ("standard", "loguru"))
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_an_endless_message_is_cut_before_it_is_looked_at(
+    capsys: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    log_to_stderr("INFO", log_format)
+    long = "y\n" * 20_000_000
+    begin = time.monotonic()
+    logger.info(long)
+    logger.bind(what=long, job=long).info("{}", "x")
+    logging.getLogger("other").warning("%s", long)
+    assert time.monotonic() - begin < 2.5
+    logger.complete()

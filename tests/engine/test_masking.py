@@ -10,12 +10,13 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import pytest
 from everytick import masking
-from everytick.masking import hide, hide_secrets, masked
+from everytick.masking import STARS, hide, hide_secrets, masked
 from pydantic import AnyUrl, BaseModel, HttpUrl, PostgresDsn, RedisDsn, SecretBytes, SecretStr
 
 KEY = """-----BEGIN PRIVATE KEY-----
@@ -249,3 +250,27 @@ def test_a_large_value_is_copied_as_far_as_it_is_shown() -> None:
     repr(masking.without_secrets({"a": endless}, most=8))
     assert time.monotonic() - began < 2
     assert masking.without_secrets([1, 2, 3], most=2) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "secret", ['se"same-open', "se'same-open", "se\\same-open", 'a\\"b<c>&d', "sés\"ame\n'open"]
+)
+def test_a_secret_with_quotes_is_masked_in_json_on_a_page(secret: str) -> None:
+    masking.hide(secret)
+    outside: list[Callable[[str], str]] = [html.escape, quote, json.dumps, repr]
+    for outer, inner in product(outside, [json.dumps, repr]):
+        shown = masked(f"begin {outer(inner(secret))} end")
+        assert STARS in shown
+        assert "ame" not in shown.replace("name", "")
+        assert "<c>" not in shown
+
+
+def test_an_endless_text_is_masked_in_a_moment_and_cut() -> None:
+    masking.hide("sesame-open")
+    begin = time.monotonic()
+    for text in ("y\n" * 20_000_000, "sesame-open " * 3_000_000, "sesame-" * 5_000_000):
+        shown = masked(text)
+        assert len(shown) < 1_000_000
+        assert "sesame-open" not in shown
+        assert "characters left out" in shown
+    assert time.monotonic() - begin < 2

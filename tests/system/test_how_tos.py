@@ -260,6 +260,33 @@ def test_disable_jobs_in_an_environment() -> None:
 
 
 @pytest.mark.full
+def test_limit_what_runs_at_once() -> None:
+    page, reader = Page("limit-what-runs-at-once"), new_project()
+    reader.write(page.take("python", "# app/services/orders.py"))
+    orders = page.take("python", "scheduler.add_job(import_orders")
+    reader.schedule(orders, "from app.services.orders import import_orders\n")
+    runs, why = commands_in(page.take("console", "$ .venv/bin/python -m app runs --job orders"))
+    said = page.take("text").strip()
+    with reader.running():
+        wait_for(lambda: "queued" in reader.call(runs), "a tick that waits")
+        assert said in " ".join(reader.call(why).split()).replace("Its", "its")
+    exports = page.take("python", "for region in")
+    inside = "".join(f"    {line}\n" for line in exports.splitlines())
+    reader.change(MAIN, "    return scheduler\n", f"{inside}    return scheduler\n")
+    main = "from everytick import AsyncIOScheduler\n"
+    reader.change(MAIN, main, f"from app.services.exports import export_region\n{main}")
+    reader.write(page.take("python", "# app/services/exports.py"))
+    (reader.folder / ".env").touch()
+    reader.add(page.take("bash", "# .env"), ".env")
+    jobs, doctor = commands_in(page.take("console", "$ .venv/bin/python -m app jobs"))
+    said = page.take("text").strip()
+    with reader.running():
+        wait_for(lambda: said in " ".join(reader.call(jobs).split()), "a run that waits for its group")
+        assert "no job has the group api" in reader.call(doctor)
+    page.ends()
+
+
+@pytest.mark.full
 def test_backfill_past_ticks() -> None:
     page, reader = Page("backfill-past-ticks"), new_project()
     reader.write(page.take("python", "# app/services/prices.py"))

@@ -272,3 +272,21 @@ def test_no_child_is_named_where_all_have_ended(tmp_path: Path) -> None:
     with app.running(expect=1) as process:
         at_work(app)
     assert "go on without it" not in process.log()
+
+
+@pytest.mark.parametrize("call", ["signal.SIGTERM, signal.SIG_IGN", "signal.SIGTERM, lambda *_: None"])
+def test_a_signal_that_a_coroutine_has_taken_over_is_given_back_at_its_end(tmp_path: Path, call: str) -> None:
+    app = Application(tmp_path)
+    app.tasks(f"import signal\nasync def takes():\n    signal.signal({call})\n")
+    app.schedule(
+        "scheduler.add_job(takes, 'interval', seconds=1, id='takes')",
+        "from app.services.my_tasks import takes\n",
+    )
+    process = app.launch()
+    try:
+        process.says("SIGTERM was put back")
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.popen.wait(20) == 0
+    finally:
+        process.popen.kill()
+        process.popen.wait()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from application import Application
 from bodies import AFTER_THE_START, deploy, doomed, entered, kill, let
 from ledgers import found_in
 from sinks import HttpSink, MailSink, free_port
+from slow_hosts import SLOW, Host, drips
 from waiting import wait_for
 
 
@@ -51,7 +54,7 @@ def test_alert_test_says_of_each_address_whether_it_took_the_message(
     ("addresses", "sentence"),
     [
         ("", "error: SCHEDULER_ALERT_URLS is empty: alerts would go nowhere\n"),
-        ("sesame://open", "error: SCHEDULER_ALERT_URLS: address 1 of 1, which begins with sesame://, is not"),
+        ("sesame://open", "error: SCHEDULER_ALERT_URLS: address 1 of 1 is not one that"),
     ],
 )
 def test_alert_test_wants_addresses(app: Application, addresses: str, sentence: str) -> None:
@@ -168,3 +171,33 @@ def test_a_stop_that_cuts_a_run_is_told_only_if_it_does_not_begin_again(
         wait_for(lambda: sink.requests, "the alert")
         app.records(1, "succeeded")
     assert sink.titles == ["[story-app] stays-cut was cut off"]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "address", ["json://127.0.0.1:{port}/x", "mailto://127.0.0.1:{port}?from=a@b.cd&to=c@d.ef&mode=insecure"]
+)
+def test_the_end_waits_a_moment_for_an_alert_that_nobody_takes_and_blames_no_job(
+    app: Application, address: str
+) -> None:
+    is_mail = address.startswith("mailto")
+    host = Host(drips(b"220-x\r\n") if is_mail else SLOW["headers"], is_asked_first=not is_mail)
+    app.environment["SCHEDULER_ALERT_URLS"] = address.format(port=host.port)
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "3"
+    app.tasks("def fails():\n    raise RuntimeError('down')\n")
+    app.schedule(
+        "scheduler.add_job(fails, 'interval', seconds=1, id='fails')",
+        "from app.services.my_tasks import fails\n",
+    )
+    process = app.launch()
+    try:
+        wait_for(lambda: host.begun, "the alert")
+        began = time.monotonic()
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.popen.wait(20) == 0
+        assert time.monotonic() - began < 10
+    finally:
+        process.popen.kill()
+        process.popen.wait()
+        host.close()
+    assert "had left behind" not in process.log()

@@ -45,7 +45,9 @@ class EverySecond:
 
     def go(self, seconds: int, outages: list[tuple[int, int]]) -> None:
         seen = -1
-        for now in range(seconds + 100 * (self.takes + 1)):
+        for now in range(seconds + 400 * (self.takes + 1)):
+            if now >= seconds and not (self.cut or self.held()):
+                break
             outage = next((one for one in outages if one[0] <= now < one[1]), None)
             self.end(now)
             if outage:
@@ -69,13 +71,32 @@ class EverySecond:
         return now + self.takes, tick, attempt
 
     def tick(self, now: int) -> None:
-        if self.held() >= self.options["max_instances"]:
+        waits = self.options["overlap"] != "skip"
+        if waits and (self.cut or self.held() >= self.options["max_instances"]):
+            self.let_wait(now, now)
+        elif self.held() >= self.options["max_instances"]:
             self.outcomes[now] = "overlap"
         elif self.takes:
             self.ends.append(self.begin(now, 1, now))
         else:
             self.begin(now, 1, now)
             self.outcomes[now] = "ran"
+
+    def let_wait(self, tick: int, now: int) -> None:
+        self.cut.append((tick, 1, 10**9))
+        waiting = sorted(run for run in self.cut if run[1] == 1)
+        for older in waiting[:-1] if self.options["overlap"] != "wait" else []:
+            self.cut.remove(older)
+            self.outcomes[older[0]] = "coalesced"
+        if self.options["overlap"] == "replace" and self.held() >= self.options["max_instances"]:
+            chain = [self.chain_run] if self.chain_run else []
+            oldest = min([*self.ends, *chain], key=lambda run: run[1])
+            self.outcomes[oldest[1]] = "replaced"
+            if oldest in self.ends:
+                self.ends.remove(oldest)
+            else:
+                self.outcomes |= dict.fromkeys(self.chain, "replaced")
+                self.chain, self.chain_run = [], None
 
     def end(self, now: int) -> None:
         for run in [run for run in self.ends if run[0] == now]:
@@ -107,7 +128,11 @@ class EverySecond:
         for tick in missed:
             if tick not in run:
                 self.outcomes[tick] = "outage" if tick in late else "coalesced"
-        self.chain = run
+        if self.options["overlap"] != "skip" and any(it[1] == 1 for it in self.cut):
+            for tick in run:
+                self.let_wait(tick, now)
+        else:
+            self.chain = run
 
     def go_on(self, now: int) -> None:
         grace = self.options["misfire_grace_time"]
@@ -147,6 +172,10 @@ def apart(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return kept
 
 
+async def nothing() -> None:
+    pass
+
+
 outages = st.lists(st.tuples(st.integers(1, 280), st.integers(1, 60)), max_size=3).map(apart)
 
 
@@ -160,6 +189,7 @@ outages = st.lists(st.tuples(st.integers(1, 280), st.integers(1, 60)), max_size=
     most=st.one_of(st.none(), st.integers(1, 6)),
     instances=st.integers(1, 3),
     on_crash=st.sampled_from(["rerun", "skip"]),
+    overlap=st.sampled_from(["skip", "wait", "wait-one", "replace"]),
 )
 def test_the_simulation_agrees_with_trying_every_second(
     scheduler: AsyncIOScheduler,
@@ -170,6 +200,7 @@ def test_the_simulation_agrees_with_trying_every_second(
     most: int | None,
     instances: int,
     on_crash: str,
+    overlap: str,
 ) -> None:
     options: dict[str, Any] = {
         "misfire_grace_time": grace,
@@ -177,10 +208,11 @@ def test_the_simulation_agrees_with_trying_every_second(
         "max_catch_up": most or 1,
         "max_instances": instances,
         "on_crash": on_crash,
+        "overlap": overlap,
     }
     scheduler.remove_all_jobs()
     scheduler.add_job(
-        print, "interval", seconds=step, id="job", start_date=datetime(2026, 5, 18, tzinfo=UTC), **options
+        nothing, "interval", seconds=step, id="job", start_date=datetime(2026, 5, 18, tzinfo=UTC), **options
     )
     expected = EverySecond(step, takes, **options)
     expected.go(300, down)
@@ -190,6 +222,7 @@ def test_the_simulation_agrees_with_trying_every_second(
     assert found.problems() == []
     assert found.ran == by_outcome.pop("ran", 0)
     assert found.lost == by_outcome.pop("lost", 0)
+    assert found.replaced == by_outcome.pop("replaced", 0)
     assert +found.skipped == by_outcome
     assert found.first == MONDAY + min(expected.starts) * SECOND
     assert found.last == MONDAY + max(expected.starts) * SECOND
@@ -245,8 +278,13 @@ STORIES: dict[str, tuple[int, dict[str, Any]]] = {
     "two at once": (30, {"max_instances": 2}),
     "catching up is slow": (30, THREE),
     "catching up is too slow": (30, {**THREE, "misfire_grace_time": 58}),
+    "waits": (34, {"overlap": "wait", "misfire_grace_time": 20}),
+    "the newest waits": (25, {"overlap": "wait-one"}),
+    "is replaced": (27, {"overlap": "replace"}),
 }
 OUTAGE, LAST, OVER = (70, 176), 290, 330
+# At which second a job is due first; others one after another. Not just before the outage.
+FIRST = {"is replaced": 12}
 
 
 # A start that is later than this had a machine that stood still: other ticks may have met it.
@@ -284,7 +322,7 @@ def side_by_side(faster: Faster) -> tuple[dict[str, Any], dict[str, Any], bool]:
         for name, (takes, _options) in STORIES.items()
     }  # fmt: skip
     simulated = {
-        name: dict(+Counter(ran=result.ran, lost=result.lost, **result.skipped))
+        name: dict(+Counter(ran=result.ran, lost=result.lost, cancelled=result.replaced, **result.skipped))
         for name, result in found.items()
     }
     return real, simulated, at_their_times(scheduler, begin)
@@ -308,7 +346,8 @@ def declared(begin: int) -> AsyncIOScheduler:
     for number, (name, (takes, options)) in enumerate(STORIES.items()):
         scheduler.add_job(
             asyncio.sleep, "interval", seconds=20, id=name, args=[takes], on_crash="skip",
-            start_date=datetime.fromtimestamp(begin / SECOND + number, UTC), **options,
+            start_date=datetime.fromtimestamp(begin / SECOND + FIRST.get(name, number), UTC),
+            end_date=datetime.fromtimestamp(begin / SECOND + LAST, UTC), **options,
         )  # fmt: skip
     return scheduler
 

@@ -138,6 +138,17 @@ def skipped(history: History, tick: int, reason: str, finished: float) -> Histor
     return also(unseen(without(history, tick), tick), given_up)
 
 
+def waited(history: History, tick: int, finished: float) -> History:
+    given_up = row(tick, "skipped", reason="coalesced", finished_us=finished, attempt=1)
+    return also(unseen(without(history, tick), tick), given_up)
+
+
+def shared(history: History) -> History:
+    together = [start(160, run=900 + number, end=us(160.5), pid=2) for number in range(2)]
+    grouped = of(history, group="shared", max_instances=9)
+    return replace(grouped, starts=[*grouped.starts, *together])
+
+
 def ended(history: History, tick: int, state: str, **values: Any) -> History:
     return changed(history, tick, state=state, **values)
 
@@ -233,6 +244,12 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: changed(e, 160, finished_us=161), "is recorded to have ended 1.0 s after its body"),
     (lambda e: began(e, 160, end=us(161.2)), "tick 161000000 began while 1 others were under way"),
     (lambda e: changed(e, 110, finished_us=110.01), "skipped for overlap while 0 earlier run(s) were held"),
+    (lambda e: of(e, overlap="wait"), "was skipped for overlap, though its overlap is wait"),
+    (lambda e: waited(of(e, overlap="wait"), 160, 161.1), "though each tick of its job waits"),
+    (lambda e: waited(of(e, overlap="wait-one"), 160, 159.9), "though nothing newer took its place"),
+    (lambda e: changed(e, 160, replaced_by_us=161), "was to be replaced by 161000000"),
+    (lambda e: changed(of(e, overlap="replace"), 160, replaced_by_us=160), "to be replaced by 160000000"),
+    (lambda e: shared(e), "others of shared were under way"),
     # what needs an excuse
     (lambda e: replace(e, faults=e.faults[1:]), "began again in 2 though nobody harmed 1"),
     (lambda e: replace(e, starts=[*e.starts, start(160, pid=3)]), "began attempt 1 twice"),
@@ -260,7 +277,7 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: changed(e, 115, tick_us=116), "tick 115000000 has no outcome"),
     (lambda e: also(without(e, 115), row(116)), "is succeeded, though its job was paused"),
     (lambda e: began(e, 110, at=us(117), end=us(117.1)), "attempt 1 of tick 110000000 began in a pause"),
-    (lambda e: replace(e, starts=[*e.starts, start(105, at=us(107))]), "1 of tick 105000000 after a newer one"),
+    (lambda e: replace(e, starts=[*e.starts, start(105, at=us(107))]), "tick 105000000 after a newer one"),
     # processes
     (lambda e: replace(e, oddities=["something strange"]), "something strange"),
     (lambda e: lived(e, 2, code=-15), "process 2 ended with exit code -15"),

@@ -28,12 +28,12 @@ def at(app: Application, url: str) -> Application:
 
 
 WRONG = {
-    "postgresql://h:nonsense/db": "'nonsense' is not a port",
-    "postgresql://h:70000/db": "'70000' is not a port",
-    "postgresql://127.0.0.1:1/db?sslmode=nonsense": 'invalid sslmode value: "nonsense"',
-    "postgresql://127.0.0.1:1/db?keepalives=no": 'value "no" for connection option "keepalives"',
+    "postgresql://h:nonsense/db": "its port is not a number",
+    "postgresql://h:70000/db": "its port is not a number from 1 to 65535",
+    "postgresql://127.0.0.1:1/db?sslmode=nonsense": "invalid sslmode value",
+    "postgresql://127.0.0.1:1/db?keepalives=no": 'invalid integer value for connection option "keepalives"',
     "postgresql://127.0.0.1:1/db?colour=red": "PostgreSQL knows no option colour",
-    "postgresql://127.0.0.1:1/db?connect_timeout=soon": "connect_timeout=soon is not a number of seconds",
+    "postgresql://127.0.0.1:1/db?connect_timeout=soon": "its connect_timeout is not a number of seconds",
     "postgresql://": "names neither a server nor a database",
 }
 

@@ -91,6 +91,8 @@ class JobDeclarations:
         ping: Any = undefined,
         alert: Any = undefined,
         queue: Any = undefined,
+        overlap: Any = undefined,
+        group: Any = undefined,
         renamed_from: str | None = None,
         exclude: Any = None,
         shift: str | None = None,
@@ -113,7 +115,7 @@ class JobDeclarations:
             id: what the ledger knows the job by. Without it, one is derived from function, trigger and
                 arguments.
             misfire_grace_time, coalesce, max_instances, max_catch_up, timeout, retries, retry_delay,
-                on_crash, ping, alert, queue: see `model.job.Options`.
+                on_crash, ping, alert, queue, overlap, group: see `model.job.Options`.
             next_run_time: None to begin paused; datetime.now() to run at each start (while running: now) as
                 well.
             replace_existing: while running, whether a job with this id may be there and is changed. In the
@@ -147,6 +149,8 @@ class JobDeclarations:
             "ping": ping,
             "alert": alert,
             "queue": queue,
+            "overlap": overlap,
+            "group": group,
         }
         trigger_args |= {name: it for name, it in (("exclude", exclude), ("shift", shift)) if it is not None}
         if jobstore != "default":

@@ -79,6 +79,8 @@ def coming(row: JobRow, zone: tzinfo, now: int, late_since: int | None = None) -
     if row["paused"]:
         until = f" until {local(row['paused_until'], zone)}" if row["paused_until"] else ""
         return f"paused{until}" + (f": {row['pause_note']}" if row["pause_note"] else "")
+    if row["waits_for"]:
+        return f"waiting for {row['waits_for']}"
     if late_since is not None:
         return f"late by {duration(now - late_since)}"
     if row["next_run"]:
@@ -90,7 +92,7 @@ def coloured_coming(row: JobRow, zone: tzinfo, now: int, late_since: int | None)
     """Return the same as `coming`, with what keeps a job from running in the colour of that."""
     from rich.text import Text
 
-    needs_a_look = row["paused"] or late_since is not None
+    needs_a_look = row["paused"] or row["waits_for"] or late_since is not None
     style = "red" if row["problem"] else "yellow" if needs_a_look else TIME
     return Text(visible(" ".join(coming(row, zone, now, late_since).splitlines())), style)
 

@@ -67,6 +67,7 @@ def plan(
             most,
             job,
             max_workers=scheduler.settings.scheduler_max_workers,
+            group_limits=scheduler.settings.group_limits,
             keep=not summary,
             most_listed=None if as_json or limit else planned.MOST_LISTED,
             progress=progress.at,

@@ -106,9 +106,17 @@ def _gap(row: dict[str, Any], zone: tzinfo) -> str:
     return f"{row['job_id']}: {following}"
 
 
+_THEN = {
+    "skip": "would be skipped",
+    "wait": "would wait",
+    "wait-one": "would wait, the newest one only",
+    "replace": "would replace a run",
+}
+
+
 def _overlap(row: dict[str, Any], zone: tzinfo) -> str:
     return (
-        f"{row['job_id']}: {counted(row['ticks'], 'tick')} would be skipped, the first at"
+        f"{row['job_id']}: {counted(row['ticks'], 'tick')} {_THEN[row['overlap']]}, the first at"
         f" {in_zone(row['first'], zone)}: 95 of 100 runs take up to {duration_of_seconds(row['p95'])}"
     )
 
@@ -116,6 +124,8 @@ def _overlap(row: dict[str, Any], zone: tzinfo) -> str:
 def _collision(row: dict[str, Any], found: Coming, zone: tzinfo) -> str:
     times = "" if row["times"] == 1 else f", and {counted(row['times'] - 1, 'time')} more"
     mark = f"more than SCHEDULER_MAX_WORKERS={found.max_workers}: " if row["exceeds_max_workers"] else ""
+    limits = found.group_limits
+    mark += "".join(f"more than SCHEDULER_GROUP_LIMITS={it}={limits[it]}: " for it in row["exceeds_groups"])
     return f"{mark}{row['number']} jobs at {in_zone(row['first'], zone)}{times}: {', '.join(row['job_ids'])}"
 
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
+from everytick.masking import is_secret_name
 from starlette.requests import Request
 
 STATIC = Path(__file__).parent / "static"
@@ -46,6 +47,13 @@ def address_of(request: Request) -> str:
     """Return the path and query that were asked for, with the root."""
     query = request.scope["query_string"].decode("latin-1")
     return root_of(request) + quote(path_of(request)) + (f"?{query}" if query else "")
+
+
+def without_secret_query(address: str) -> str:
+    """Return an address without what its query has under the name of a secret, such as `token=...`."""
+    path, found, query = address.partition("?")
+    kept = [part for part in query.split("&") if not is_secret_name(unquote_plus(part.partition("=")[0]))]
+    return f"{path}?{'&'.join(kept)}" if found and any(kept) else path
 
 
 def own_address(request: Request, onward: str) -> str:

@@ -19,8 +19,9 @@ from everytick.read.resuming import preview_of
 from everytick.read.retried import outcomes_before
 from everytick.read.run_counts import count_states
 from everytick.read.run_details import details_of
-from everytick.read.schemas import Overview, Troubles, Why
+from everytick.read.schemas import Why
 from everytick.read.trouble_counts import LOOKED_AT
+from everytick.read.trouble_schemas import Overview, Troubles
 from everytick.read.troubles import troubles_of
 from everytick.settings import settings
 from everytick.text.instants import iso

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .addresses import STATIC, address_of, path_of, root_of
+from .addresses import STATIC, address_of, path_of, root_of, without_secret_query
 from .authentication import Authenticator, Failures, Visitor, visible_name
 from .connections import Connections
 from .forms import CSRF_FIELD, CSRF_HEADER, read_form
@@ -231,7 +231,7 @@ def _ask_to_sign_in(request: Request) -> Response:
     login = f"{root}{LOGIN}"
     if "hx-request" in request.headers:
         return Response(status_code=401, headers={"HX-Redirect": login})
-    there = address_of(request)
+    there = without_secret_query(address_of(request))
     return RedirectResponse(f"{login}?next={quote(there)}" if there != f"{root}/" else login, status_code=303)
 
 

@@ -9,6 +9,7 @@ from everytick.model import ticks
 from everytick.read.audit import audit_entries
 from everytick.read.coming import due_between, left_out_between, next_ticks, soonest
 from everytick.read.failing import failing_job
+from everytick.read.groups import waiting_for_groups
 from everytick.read.job_list import list_jobs
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import KnownJob, jobs_due, read_job, undeclared
@@ -81,6 +82,7 @@ def show_jobs(
     with reading(request.app.state.ledger) as connection:
         found, due = list_jobs(connection, wanted, _JOBS, offset_of(number, _JOBS))
         busy, declared = count_held(connection).by_job(), undeclared(settings())
+        waits = waiting_for_groups(connection, ticks.now())
         behind = find_late(connection, due, ticks.now())
         late, gravest = {one.job_id: one for one in behind}, gravest_of_a_day(connection)
         rows = []
@@ -94,6 +96,7 @@ def show_jobs(
         request,
         "jobs.html",
         rows=rows,
+        waits=waits,
         behind=behind,
         found=found,
         wanted=wanted,

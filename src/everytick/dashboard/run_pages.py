@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from everytick.explain import why_run
 from everytick.model import ticks
 from everytick.read.audit import requests_about
+from everytick.read.groups import waiting_for_groups
 from everytick.read.in_the_way import runs_in_the_way, ticks_behind
 from everytick.read.known_job import jobs_due
 from everytick.read.last_runs import succeeded_before
@@ -215,10 +216,13 @@ def show_running(request: Request, only: Literal["", "long", "due"] = "", queue:
             held, waiting = held_runs(connection, _HELD), list(waiting_runs(connection, _WAITING))
         said = reports_of(connection, held[:_SHOWN])
         head = schedule_state(connection)
+        waits = waiting_for_groups(connection, ticks.now())
     return page(
         request,
         "running.html",
         only=only,
+        waits=waits,
+        present=ticks.now(),
         queue=queue,
         held=held,
         said=said,

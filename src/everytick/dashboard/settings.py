@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 SHORTEST_TOKEN = 16
 
 _PREFIX = "scheduler_dashboard"
+_OWN_NAME = re.compile(r"[\w.-]{1,253}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -64,12 +65,27 @@ class DashboardSettings(SchedulerSettings):
             raise ValueError(f"a token has at least {SHORTEST_TOKEN} characters, without blanks or accents")
         return token
 
+    @field_validator("scheduler_dashboard_host")
+    @classmethod
+    def _own_address(cls, host: str) -> str:
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            if not _OWN_NAME.fullmatch(host):
+                raise ValueError(
+                    "this is not an address of this machine such as 127.0.0.1, or its name"
+                ) from None
+        return host
+
     @field_validator("scheduler_dashboard_names")
     @classmethod
     def _host_names(cls, names: str) -> str:
-        for name in filter(None, (part.strip() for part in names.split(","))):
+        found = [name for name in (part.strip() for part in names.split(",")) if name]
+        for number, name in enumerate(found, 1):
             if not _HOST_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not a host name such as jobs.example.org, without a port")
+                # Not shown: it may be an address with a password.
+                which = f"name {number} of {len(found)}" if len(found) > 1 else "this"
+                raise ValueError(f"{which} is not a host name such as jobs.example.org, without a port")
         return names
 
     @model_validator(mode="after")

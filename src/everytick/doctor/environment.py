@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
@@ -16,6 +16,7 @@ from everytick import app, dotenv_file
 from everytick.errors import ConfigurationError
 from everytick.installed import left_behind
 from everytick.model import ticks
+from everytick.model.group_limits import SETTING
 from everytick.model.job_filter import DISABLED, ENABLED
 from everytick.settings import SchedulerSettings, alerts_not_installed, missing_part, settings
 from everytick.text.wording import counted, cut_list
@@ -64,6 +65,29 @@ def examine_job_filter(chosen: SchedulerSettings, job_ids: Sequence[str]) -> lis
         is_all = len(disabled) == len(job_ids)
         level, right = ("warning", "a pattern that leaves some jobs") if is_all else ("note", None)
         found.append(Finding(level, "environment", what, " ".join(_in_force(chosen)), right))
+    return found
+
+
+def examine_group_limits(chosen: SchedulerSettings, groups: Mapping[str, str]) -> list[Finding]:
+    """Return which groups have no limit, and which limits have no group. `groups`: by job the name of its."""
+    jobs_of: dict[str, list[str]] = {}
+    for job_id, group in groups.items():
+        jobs_of.setdefault(group, []).append(job_id)
+    found = [
+        Finding(
+            "warning",
+            "groups",
+            f"the group {group} has no limit: {cut_list(job_ids)} run as if they had no group",
+            SETTING,
+            f"{SETTING}={group}=2",
+        )
+        for group, job_ids in sorted(jobs_of.items())
+        if group not in chosen.group_limits
+    ]
+    found += [
+        Finding("warning", "groups", f"no job has the group {group}", SETTING, "group= of a job")
+        for group in sorted(chosen.group_limits.keys() - jobs_of.keys())
+    ]
     return found
 
 

@@ -24,6 +24,7 @@ from everytick.store.sqlite import SqliteLedger
 from everytick.text.wording import counted
 
 from .environment import (
+    examine_group_limits,
     examine_job_filter,
     examine_packages,
     examine_settings,
@@ -106,7 +107,11 @@ def _examine_ledger(settings: SchedulerSettings, declared: Declared) -> list[Fin
             found += examine_rows(connection, ledger.place)
             found += examine_clock(connection, now, zone)
             found += examine_processes(connection, now, zone, is_held=unwritable is not None)
-            known = [*declared.in_code, *(job.id for job in jobs_in_force(connection))]
+            in_force = list(jobs_in_force(connection))
+            known = [*declared.in_code, *(job.id for job in in_force)]
+            groups = {job.id: job.row.group_name for job in in_force}
+            groups |= {job.id: job.options.group for job in declared.jobs}
+            found += examine_group_limits(settings, {id: group for id, group in groups.items() if group})
             found += examine_job_filter(settings, list(dict.fromkeys(known)))
             found += examine_outages(connection, now, zone)
             found += examine_runs(connection, now, zone)

@@ -163,6 +163,14 @@ def _past_timeouts(held: list[Any], job: Job | None, now: int, where: str) -> It
             yield Finding("warning", "timeout", what, where, right)
 
 
+_THEN = {
+    "skip": "ticks are skipped as overlap",
+    "wait": "ticks wait, and are missed when their grace time is over",
+    "wait-one": "the newest tick waits, and the others are skipped",
+    "replace": "each tick ends the run before it",
+}
+
+
 def _durations(connection: Reader, job: Job | None, now: int, where: str) -> Iterator[Finding]:
     apart = distance(job, now) if job is not None else None
     if job is None or apart is None:
@@ -175,5 +183,5 @@ def _durations(connection: Reader, job: Job | None, now: int, where: str) -> Ite
     if slow > apart * job.options.max_instances:
         taking = f"one run in twenty takes {duration(slow)} or longer"
         what = f"job {job.id} is due {about_every(apart)}, and {taking}"
-        right = "a longer interval, or more max_instances: until then ticks are skipped as overlap"
+        right = f"a longer interval, or more max_instances: until then {_THEN[job.options.overlap]}"
         yield Finding("warning", "duration", what, where, right)

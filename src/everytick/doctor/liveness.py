@@ -9,6 +9,7 @@ from typing import Any
 from everytick import liveness
 from everytick.app import typed
 from everytick.model import ticks
+from everytick.model.group_limits import SETTING
 from everytick.model.job_filter import DISABLED, ENABLED
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.read.known_job import jobs_due, jobs_in_force, read_jobs
@@ -96,7 +97,7 @@ def examine_processes(connection: Reader, now: int, zone: Any, *, is_held: bool 
 
 
 def _set_otherwise(processes: Sequence[Process]) -> Iterator[Finding]:
-    """Tell of processes that are set to run other jobs than others."""
+    """Tell of processes that are set to run other jobs than others, or more of a group."""
     claiming = [process for process in processes if process.is_up and process.role.claims]
     filters = dict.fromkeys(process.job_filter for process in claiming)
     if len(filters) > 1:
@@ -104,6 +105,13 @@ def _set_otherwise(processes: Sequence[Process]) -> Iterator[Finding]:
         what = f"{listed(names)} are set to run different jobs: each job runs where it is enabled"
         settings = f"{ENABLED}, {DISABLED}"
         yield Finding("note", "environment", what, settings, "the same settings, unless this is meant")
+    limits = dict.fromkeys(
+        process.group_limits for process in processes if process.is_up and process.role.runs
+    )
+    if len(limits) > 1:
+        names = [next(it.name for it in processes if it.group_limits == one) for one in limits]
+        what = f"{listed(names)} have different limits of groups: each goes by its own"
+        yield Finding("warning", "groups", what, SETTING, "the same limits for all")
 
 
 def _unserved(connection: Reader, processes: Sequence[Process]) -> Iterator[Finding]:

@@ -137,6 +137,20 @@ def _startup(job: Job, now: int) -> Iterator[Finding]:
         )
 
 
+def _overlap(job: Job, now: int) -> Iterator[Finding]:
+    """Find a function that is to be replaced, and cannot be ended."""
+    if job.options.overlap == "replace" and not job.is_coroutine_function:
+        what = (
+            f"job {job.id} has overlap='replace', and calls a plain function, which nothing can end: the next"
+            " tick waits until it has ended by itself"
+        )
+        right = "a coroutine function, or one that looks at current_run().cancel_requested now and then"
+        yield Finding("note", "overlap", what, job.where, right)
+    elif job.options.overlap == "wait" and job.options.grace is None:
+        what = f"job {job.id} has overlap='wait' and no grace time: up to 1,000 of its ticks may wait"
+        yield Finding("note", "overlap", what, job.where, "misfire_grace_time=, in seconds")
+
+
 def _remark(job: Job, now: int) -> Iterator[Finding]:
     if job.schedule.remark:
         right = "timezone= beside it"
@@ -154,7 +168,7 @@ def _zoneless(job: Job, now: int) -> Iterator[Finding]:
     yield Finding("note", "zone", what, job.where, f"timezone={str(zone)!r} in the trigger, to say so")
 
 
-_OF_ONE = (_never, _grace, _daylight_saving, _excluded, _startup, _remark, _zoneless)
+_OF_ONE = (_never, _grace, _daylight_saving, _excluded, _startup, _overlap, _remark, _zoneless)
 
 
 def _twins(jobs: Sequence[Job]) -> Iterator[Finding]:

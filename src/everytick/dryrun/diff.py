@@ -18,8 +18,14 @@ from .start import DryRun, dry_run
 
 # How many coming ticks are shown of each schedule.
 _SHOWN_TICKS = 3
-# The parts of a declaration besides its ticks, as the ledger keeps them.
-_KEPT = ("name", "function", "on_crash", "grace_us")
+# The parts of a declaration besides its ticks, as the ledger keeps them, and their names in the code.
+_KEPT = {
+    "name": "name",
+    "function": "function",
+    "on_crash": "on_crash",
+    "grace_us": "misfire_grace_time",
+    "group_name": "group",
+}
 
 
 @dataclass
@@ -137,8 +143,8 @@ def _details(found: DryRun, job_id: str) -> dict[str, tuple[Any, Any]]:
     if old is None:
         return {}
     details = {
-        "misfire_grace_time" if name == "grace_us" else name: (_value(name, old), _value(name, new))
-        for name in _KEPT
+        called: (_value(name, old), _value(name, new))
+        for name, called in _KEPT.items()
         if old[name] != new[name]
     }
     if job_id in found.registration.renamed:

@@ -118,7 +118,7 @@ def _insert(stage: sqlite3.Connection, table: str, rows: Iterable[Any]) -> None:
 def _act(stage: sqlite3.Connection, declared: Declared, application: str | None) -> DryRun:
     """Do in memory what `process`, `clock` and `heartbeats` of the engine do at a start."""
     stage.row_factory = None
-    me = Identity.new(job_filter=settings().job_filter)
+    me = Identity.new(job_filter=settings().job_filter, group_limits=settings().group_limits)
     before, known_runs = _jobs(stage), {row["run_id"]: row for row in _runs(stage)}
     with transaction(stage):
         alive, stale = _reap_the_silent(stage)

@@ -36,6 +36,8 @@ _MOMENT, _MOST_AHEAD = 0.05, 1_000
 _REQUEUE_SECONDS, _NEAR = 0.2, 0.5
 # When a job is asked about again that another process changed, in microseconds.
 BUSY = ticks.SECOND // 50
+# Of a tick that waited for too long.
+MISSED = "skipped (missed): it could not start within its grace time"
 # How much the newest run counts in what a run takes.
 _WEIGHT = 0.1
 
@@ -73,8 +75,8 @@ class Admission:
         # Seconds that a run takes, lately; 0 before the first has ended.
         self._takes = 0.0
         self._ended_at = -math.inf
-        # Called when a run has ended, with its job, and nothing waits here for its slot.
-        self.when_free: Callable[[str], None] | None = None
+        # Called when a run has ended, with its job, and whether nothing waits here for its slot.
+        self.when_free: Callable[[str, bool], None] | None = None
         # Whether runs were put back into the queue, and may wait for a slot that gets free here.
         self.has_requeued = False
         self.closed = False
@@ -110,7 +112,7 @@ class Admission:
         """Return whether a tick is too late to run; then it is recorded as missed."""
         if claim.kind != "scheduled" or claim.attempt > 1 or not job.too_late(claim.due, now := ticks.now()):
             return False
-        logger.bind(job=job.id).warning("skipped (missed): it could not start within its grace time")
+        logger.bind(job=job.id).warning(MISSED)
         self._outcomes.write(Outcome(claim, "skipped", "missed", finished=now))
         self._listeners.missed(claim.job_id, claim.due if claim.tick is None else claim.tick)
         return True
@@ -124,6 +126,9 @@ class Admission:
             log.warning("run {} was taken over by another process", claim.run_id)
         elif verdict == "waits":
             self.has_requeued = True
+            if job.options.overlap == "replace":
+                # The look at what waits asks the run before it to end.
+                self._writer.hurry()
         elif verdict == "overlap" and claim.tick is not None and claim.attempt == 1:
             most = job.options.max_instances
             log.warning("skipped: an earlier run was not over yet, and max_instances={}", most)
@@ -247,8 +252,8 @@ class Admission:
         if not task.cancelled() and task.exception():
             logger.opt(exception=task.exception()).error("a slot of the runner failed")
         self._go_on()
-        if self.when_free is not None and not self._waiting:
-            self.when_free(job_id)
+        if self.when_free is not None:
+            self.when_free(job_id, not self._waiting)
 
     async def _slot(self, claims: list[Claim]) -> None:
         """Call runs one after another; each leaves the list when its turn comes."""
@@ -287,7 +292,7 @@ class Admission:
                     self._waiting.appendleft(others)
             else:
                 jobs.add(claim.job_id)
-                heads.append((claim, job.options.max_instances))
+                heads.append((claim, job))
                 self._starting[claim.run_id] = [claim, *others]
         if heads:
             loop, me = asyncio.get_running_loop(), self._me

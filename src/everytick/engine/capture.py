@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from everytick.call_site import is_library_file
-from everytick.masking import masked
+from everytick.masking import LONGEST_TEXT, masked
 from everytick.settings import zone_of_logs
-from everytick.text.wording import cut_in_the_middle, storable
+from everytick.text.wording import cut_in_the_middle, storable, with_further_lines_indented
 from loguru import logger
 
-from .safe_errors import safe_now, type_name, within_reach
+from .safe_errors import safe_now, type_name
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -57,7 +57,7 @@ class Lines:
     def add(self, line: str) -> None:
         """Add a line; the oldest make room for it."""
         # Masked before it is cut: of a secret that is cut, a part would be left.
-        line = storable(within_reach(line))
+        line = storable(masked(line))
         line = line if len(line) <= _LOG_LENGTH else f"{line[:_LOG_LENGTH]} ...\n"
         self._lines.append(line)
         self._length += len(line)
@@ -88,7 +88,12 @@ def attach(level: str | None = None) -> None:
 
 
 def prepare(record: Record) -> None:
-    """Put the time of a log line into the scheduler's zone; called by whatever formats it."""
+    """Put the time of a log line into the scheduler's zone, and cut what nobody can read.
+
+    Called by all that formats it, before anything looks at the text.
+    """
+    if len(record["message"]) > LONGEST_TEXT:
+        record["message"] = masked(record["message"])
     there = record["time"].astimezone(zone_of_logs())
     # Loguru can show the offset of a zone only if that has always the same.
     record["time"] = there.astimezone(timezone(there.utcoffset() or timedelta(), there.tzname() or ""))
@@ -111,7 +116,10 @@ def in_template(text: str) -> str:
 
 def _line(record: Record) -> str:
     prepare(record)
-    return f"{TIME_OF_LINE} {{level: <8}} {{message}}\n{in_template(trace_of(record))}"
+    said = with_further_lines_indented(record["message"])
+    message = "{message}" if said == record["message"] else in_template(said)
+    trace = with_further_lines_indented(f"\n{trace_of(record)}".rstrip())
+    return f"{TIME_OF_LINE} {{level: <8}} {message}{in_template(trace)}\n"
 
 
 def begin() -> tuple[Lines, Token[Lines | None]]:
@@ -178,11 +186,11 @@ def _said(problem: BaseException, seen: set[int]) -> str:
         return sentence
     why = _said(cause, seen | {id(cause)})
     # Most libraries repeat what the error below said.
-    return sentence if within_reach(str(cause)) in sentence else f"{sentence} (from {why})"
+    return sentence if masked(str(cause)) in sentence else f"{sentence} (from {why})"
 
 
 def _on_a_line(text: str) -> str:
-    return " ".join(within_reach(text).split())
+    return " ".join(masked(text).split())
 
 
 def trace(problem: BaseException) -> str:
@@ -196,7 +204,7 @@ def trace(problem: BaseException) -> str:
 def _trace(problem: BaseException) -> str:
     shown = traceback.TracebackException.from_exception(problem)
     _leave_out_machinery(shown)
-    return within_reach("".join(shown.format()))
+    return masked("".join(shown.format()))
 
 
 def _leave_out_machinery(shown: traceback.TracebackException) -> None:

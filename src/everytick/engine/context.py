@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.store.records import CANCELLED, replaced
+from everytick.text.instants import when
 
 # A share that is computed may be beside 0 or 1 by so little.
 _ROUNDING = 1e-6
@@ -27,10 +29,12 @@ class Progress(NamedTuple):
 class Signals:
     """What a run and its process tell each other: each part is set by one, and read from any thread.
 
-    cancel_requested: whether the run is to be cancelled. progress: None before the run says anything.
+    cancel_requested: whether the run is to be cancelled. why_cancelled: as its outcome says it. progress:
+    None before the run says anything.
     """
 
     cancel_requested: bool = False
+    why_cancelled: str = ""
     progress: Progress | None = None
 
 
@@ -110,6 +114,13 @@ def describe(
         None if ends is None else ticks.moment(ends, zone),
         signals or Signals(),
     )
+
+
+def why_to_end(job: Job | None, replaced_by: int | None) -> str:
+    """Return why a run is asked to end: for a tick of its job, or, without one, since a person asked."""
+    if replaced_by is None or job is None:
+        return CANCELLED
+    return replaced(when(replaced_by, job.schedule.zone))
 
 
 _run: ContextVar[Run] = ContextVar("scheduler_run")

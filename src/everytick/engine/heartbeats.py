@@ -22,7 +22,7 @@ from everytick.system import system
 from everytick.text.durations import exact_seconds
 from loguru import logger
 
-from .admission import BUSY
+from .admission import BUSY, MISSED
 from .claimers import Claimers
 from .gap_counting import GapCounting
 from .parts import Parts
@@ -44,7 +44,8 @@ class Heartbeats:
     """The pulse of one process, called about once a second by the ledger's writer thread.
 
     `take` receives runs that were taken over; `room` tells how many could begin; `answers` whether the event
-    loop does; `again` lets the pulse come once more after some seconds; `parts` does its parts.
+    loop does; `again` lets the pulse come once more after some seconds; `parts` does its parts; `missed`
+    hears of ticks that waited beyond their grace time, each with its job.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Heartbeats:
         answers: Callable[[], bool],
         again: Callable[[float], None],
         parts: Parts,
+        missed: Callable[[str, int], None],
     ) -> None:
         self.claimers = Claimers(me.process_id)
         self._claimers_mark: str | None = None
         self._me, self._take, self._room, self._answers, self._again = me, take, room, answers, again
         self._registry, self._jobs, self._parts = registry, registry.enabled, parts
+        self._missed = missed
         self._counting = GapCounting(registry.jobs)
         self._history = int(history_days * ticks.DAY)
         # Heartbeats of others as last seen, and since when they are the same.
@@ -101,6 +104,13 @@ class Heartbeats:
     def sees_others(self) -> bool:
         """Whether there are other processes, as of the last heartbeat."""
         return bool(self._watched) or self.claimers.knows_others
+
+    def may_free(self, job_id: str) -> bool:
+        """Return whether others may wait for the end of a run of this job: of its own, or of its group."""
+        if job_id in self.at_limit:
+            return True
+        job = self._jobs.get(job_id) if self._me.group_limits else None
+        return job is not None and job.options.group in self._me.group_limits
 
     def pulse(self, connection: Connection, *, looks: bool = True) -> None:
         """Beat, look after the others, prune, and count, when it is time.
@@ -145,6 +155,9 @@ class Heartbeats:
             )
             self._tell_of(found.left)
             self._tell_of_odd(found.odd)
+            for job_id, tick in found.missed:
+                logger.bind(job=job_id).warning(MISSED)
+                self._missed(job_id, tick)
         self.at_limit, self.runs_wait = found.at_limit, is_any
         self.may_have_left = is_any and not room.is_any
         if found.busy:

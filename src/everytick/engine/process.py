@@ -67,7 +67,8 @@ class Process:
         self._registry = Registry(declared, defaults, settings.allowed_functions, settings.job_filter)
         self.jobs = self._registry.jobs
         self._notifier, self._settings, self._listeners = notifier, settings, listeners
-        self._me = Identity.new(settings.role, schedule_digest.digest_of(declared), settings.job_filter)
+        digest = schedule_digest.digest_of(declared)
+        self._me = Identity.new(settings.role, digest, settings.job_filter, settings.group_limits)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: Watchdog | None = None
         self._beacon, self.writer = Beacon(ledger.full_place), Writer(ledger, self._pulse)
@@ -81,6 +82,7 @@ class Process:
             self._answers,
             self.writer.look_again,
             self._parts,
+            listeners.missed,
         )
         self._live_logs, self._live_progress = LiveLogs(), LiveProgress()
         self._backfilling, self._loading = Backfilling(), False
@@ -150,6 +152,8 @@ class Process:
         if self._me.role.runs:
             self._runner.admission.when_free = self._take_more
         self._heartbeats.taking = True
+        if self._me.group_limits:
+            self.writer.hurry()
         self._removals.wait_for(self._registration.awaited)
         self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
         self._listeners.added(job.id for job in self._declared)
@@ -255,6 +259,8 @@ class Process:
             self._clock.declare(job, found.watermarks[job.id])
         self._heartbeats.moving |= found.moving
         self._take_over_now(found.claims)
+        # A run of a start may wait for a place in its group (R14).
+        self.writer.hurry()
         self._listeners.added([job.id])
 
     def take_back(self, job_id: str) -> None:
@@ -291,11 +297,14 @@ class Process:
         """Return how many runs could be taken over; none while the event loop is blocked."""
         return self._runner.admission.room() if self._me.role.runs and self._answers() else Room(0)
 
-    def _take_more(self, job_id: str) -> None:
+    def _take_more(self, job_id: str, has_slot: bool) -> None:
         """Look at once for runs that wait, now that one of this job has ended (R14)."""
         admission, heartbeats = self._runner.admission, self._heartbeats
-        waits = job_id in heartbeats.at_limit or job_id in self._backfilling.jobs
-        if heartbeats.may_have_left or admission.has_requeued or waits:
+        frees = heartbeats.may_free(job_id) or job_id in self._backfilling.jobs
+        if frees:
+            # Another process may have the slot, or serve the queue, of what waits for this.
+            self.writer.wake_others()
+        if frees or (has_slot and (heartbeats.may_have_left or admission.has_requeued)):
             heartbeats.may_have_left = admission.has_requeued = False
             self.writer.hurry()
 

@@ -9,16 +9,18 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from everytick import standard_streams
-from everytick.system import system
+from everytick.masking import masked
+from everytick.system import put_back_signals, system
 from everytick.text.wording import without_control
 from loguru import logger
 from loguru._error_interceptor import ErrorInterceptor
+from loguru._handler import Handler
 
 from . import capture
-from .safe_errors import within_reach
 
 T = TypeVar("T")
 
+_emit_of_loguru: Any = Handler.emit
 # Without them Python starts no more threads.
 _HOOKS = ((sys, sys.__excepthook__), (threading, threading.__excepthook__))
 
@@ -31,7 +33,7 @@ def put_back(when: str) -> None:
     Args:
         when: until when it was done, as in "by the end of this run".
     """
-    done = standard_streams.put_back()
+    done = [*standard_streams.put_back(), *put_back_signals()]
     for module, usual in _HOOKS:
         if getattr(module, "excepthook", None) is None:
             module.excepthook = usual  # type: ignore[attr-defined]
@@ -53,9 +55,22 @@ def let_no_log_line_raise() -> None:
     """Let a line of the log that cannot be written be no error of who logs it.
 
     Loguru tells of it on standard error with the `repr` of all that was logged, secrets and code of jobs
-    included, and raises where a job has closed or replaced that.
+    included, and raises where a job has closed or replaced that. A sink that a job has added with
+    `catch=False` would raise into the scheduler and into other runs.
     """
     ErrorInterceptor.print = _tell_of_line  # type: ignore[method-assign]
+    if Handler.emit is not _emit:
+        Handler.emit = _emit  # type: ignore[method-assign]
+
+
+def _emit(handler: Any, record: dict[str, Any], *given: Any) -> None:
+    try:
+        _emit_of_loguru(handler, record, *given)
+    except KeyboardInterrupt:
+        # Of a person, most often.
+        raise
+    except BaseException as problem:
+        _tell_of_line(handler._error_interceptor, record, exception=problem)
 
 
 def _tell_of_line(
@@ -66,4 +81,4 @@ def _tell_of_line(
         why = "" if problem is None else capture.trace(problem)
         line = "" if record is None else f": {record['message']}"
         said = f"a line of the log could not be written by sink {interceptor._handler_id}{line}\n{why}"
-        sys.stderr.write(without_control(within_reach(said)))
+        sys.stderr.write(without_control(masked(said)))

@@ -21,7 +21,7 @@ from everytick.text.sizes import in_bytes
 from everytick.text.wording import counted, one_line, storable
 
 from .context import Progress
-from .safe_errors import name_of, within_reach
+from .safe_errors import name_of
 
 # The largest result that is kept, in bytes of JSON; no more values than fit into that are looked at.
 _MOST_BYTES, _MOST_VALUES = 4_096, 2_048
@@ -59,7 +59,7 @@ def report_of(progress: Progress | None, result: Result | None = None) -> Report
         return Report(result=text, is_json=is_json)
     share = None if progress.share is None else round(progress.share * _WHOLE)
     # Masked before it is cut: of a secret that is cut, a part would be left.
-    note = None if progress.note is None else storable(one_line(within_reach(progress.note)))[:_NOTE_LENGTH]
+    note = None if progress.note is None else storable(one_line(masked(progress.note)))[:_NOTE_LENGTH]
     return Report(share, note or None, progress.at, text, is_json)
 
 

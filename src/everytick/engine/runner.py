@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import tzinfo
@@ -25,7 +25,7 @@ from loguru import logger
 
 from . import capture
 from .admission import BUSY, Admission
-from .context import Progress, Signals, describe, set_current_run
+from .context import Progress, Signals, describe, set_current_run, why_to_end
 from .executor import Calls
 from .listeners import Listeners
 from .outcomes import Outcomes
@@ -33,6 +33,7 @@ from .ports import RunNotifier, SpanOpener
 from .reports import Result, report_of, result_now, result_of
 from .retry import with_next_attempt
 from .safe_errors import safe, safe_now
+from .tasks import until_done
 
 # How long a run is certainly ours after its claim, and after a look into the ledger: less than a lease.
 _FRESH_SECONDS, _LOOKED_SECONDS = 5.0, 5.0
@@ -80,7 +81,7 @@ class Runner:
         slots = self.admission.slots.keys()
         if slots:
             logger.info("waiting up to {} for {} running job(s)", exact_seconds(grace), len(slots))
-            await _until_done(slots, grace, hurry)
+            await until_done(slots, grace, hurry)
         cut = len(self._under_way)
         self._cutting = True
         for task in slots:
@@ -106,19 +107,25 @@ class Runner:
                 thread.add_done_callback(partial(self._thread_ended, claim, started))
         self._calls.close()
 
-    def cancel(self, run_ids: Iterable[int]) -> None:
-        """End runs on request. A function on a thread can only be told: see `Run.cancel_requested`."""
-        for run_id in run_ids:
+    def cancel(self, unwanted: Mapping[int, int | None]) -> None:
+        """End runs on request. A function on a thread can only be told: see `Run.cancel_requested`.
+
+        With each, the tick that is to replace it; None where a person asked.
+        """
+        for run_id, replaced_by in unwanted.items():
             signals = self._signals.get(run_id)
             if signals is None:
                 if claim := self.admission.take_back(run_id):
-                    self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=CANCELLED))
+                    why = why_to_end(self._jobs.get(claim.job_id), replaced_by)
+                    self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=why))
             elif not signals.cancel_requested:
-                signals.cancel_requested = True
                 claim = self._under_way[run_id][0]
+                signals.why_cancelled = why_to_end(self._jobs.get(claim.job_id), replaced_by)
+                signals.cancel_requested = True
+                log = logger.bind(job=claim.job_id)
                 if not self._calls.cancel(run_id):
-                    log = logger.bind(job=claim.job_id)
-                    log.warning("run {} is to be cancelled, but it is a plain function: it goes on", run_id)
+                    wanted = "be cancelled" if replaced_by is None else f"end ({signals.why_cancelled})"
+                    log.warning("run {} is to {}, but it is a plain function: it goes on", run_id, wanted)
                     continue
                 loop = asyncio.get_running_loop()
                 loop.call_later(_CANCEL_SECONDS, self._tell_of_deaf, claim, "it was cancelled")
@@ -254,7 +261,7 @@ class Runner:
 
     async def _start(self, claim: Claim, job: Job) -> bool:
         """Record that a run which had to wait is about to be entered; False if it may not be."""
-        me, head = self._me, [(claim, job.options.max_instances)]
+        me, head = self._me, [(claim, job)]
         while True:
             starting = self._writer.submit(lambda connection: runs.start(connection, me, head), keep=True)
             verdict = (await asyncio.wrap_future(starting))[claim.run_id]
@@ -303,8 +310,9 @@ class Runner:
             if task is not None:
                 # The slot goes on with the next run.
                 task.uncancel()
-            _log("WARNING", "cancelled on request")
-            self._end(claim, started, "cancelled", error=CANCELLED)
+            why = self._signals[claim.run_id].why_cancelled
+            _log("WARNING", "cancelled on request" if why == CANCELLED else f"cancelled: {why}")
+            self._end(claim, started, "cancelled", error=why)
         else:
             self._end(claim, started, "cancelled", problem=problem)
 
@@ -385,14 +393,6 @@ def _log(
     with suppress(BaseException):
         log = logger if job is None else logger.bind(job=job)
         log.opt(exception=problem, depth=1).log(level, said, *values)
-
-
-async def _until_done(tasks: Iterable[asyncio.Task[None]], grace: float, hurry: asyncio.Event) -> None:
-    hurried = asyncio.ensure_future(hurry.wait())
-    ended = asyncio.ensure_future(asyncio.wait(set(tasks)))
-    await asyncio.wait({hurried, ended}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
-    for waiter in (hurried, ended):
-        waiter.cancel()
 
 
 _INTERRUPTED = "the process was stopped before the run had ended"

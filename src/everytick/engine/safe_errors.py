@@ -15,14 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from everytick.masking import longest, masked
+from everytick.masking import LONGEST_TEXT, masked
 from everytick.system import system
 from everytick.text.durations import exact_seconds
 
 # How long the text of an exception may take, in seconds: while the event loop goes on, and where it waits.
 _PATIENCE, _MOMENT = 1.0, 0.1
-# The most characters of one exception that are looked at.
-_MOST = 200_000
 # How many exceptions are shown that belong to one: causes, contexts, parts of groups.
 _MOST_PARTS = 100
 _PLAIN = (str, int, float, bool, bytes, type(None), type(Path()))
@@ -99,17 +97,6 @@ def safe_now(problem: BaseException) -> BaseException:
     return made[0] if done.wait(_MOMENT) else _late(problem, _MOMENT)
 
 
-def within_reach(text: str) -> str:
-    """Return text without secrets, of which no more is looked at than can be shown."""
-    if len(text) <= _MOST:
-        return masked(text)
-    # Where it is cut, a part of a secret might be left.
-    half = _MOST // 2
-    edge = min(max(1, longest()), half // 2)
-    left = f"{len(text) - _MOST} characters left out"
-    return f"{masked(text[:half])[:-edge]} ... ({left}) ... {masked(text[-half:])[edge:]}"
-
-
 def type_name(problem: BaseException) -> str:
     """Return the name of an exception's type, as Python shows it. Runs no code of the exception."""
     module, name = name_of(type(problem), "__module__"), name_of(type(problem), "__qualname__")
@@ -157,7 +144,7 @@ def _has_plain_text(problem: BaseException) -> bool:
         given = [problem.message, *notes]
     # Python lists the attributes of an object for "Did you mean".
     lists_itself = type(getattr(problem, "obj", None)).__dir__ in _LISTS_ITSELF
-    return lists_itself and all(type(it) in _PLAIN and len(str(it)) < _MOST for it in given)
+    return lists_itself and all(type(it) in _PLAIN and len(str(it)) < LONGEST_TEXT for it in given)
 
 
 def _has_plain_trace(problem: BaseException) -> bool:
@@ -254,7 +241,7 @@ def _text(make: Callable[[], Any]) -> str:
     try:
         made = make()
         # Text of a class of its own may run code whenever it is looked at.
-        return within_reach(str.__str__(made) if issubclass(type(made), str) else str(made))
+        return masked(str.__str__(made) if issubclass(type(made), str) else str(made))
     except BaseException as problem:
         # As Python says it.
         return f"<exception str() failed: {name_of(type(problem), '__name__')}>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from loguru import logger
@@ -87,3 +87,12 @@ def tell_of_error(loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> Non
     shown = safe_now(problem) if isinstance(problem, BaseException) else None
     said = about.get("message") or "an error in the event loop"
     log.opt(exception=shown).error("{} ({}{})", said, what, whose)
+
+
+async def until_done(tasks: Iterable[asyncio.Task[None]], grace: float, hurry: asyncio.Event) -> None:
+    """Return when all of these are done, after some seconds, or when there is a hurry."""
+    hurried = asyncio.ensure_future(hurry.wait())
+    ended = asyncio.ensure_future(asyncio.wait(set(tasks)))
+    await asyncio.wait({hurried, ended}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+    for waiter in (hurried, ended):
+        waiter.cancel()

@@ -2,7 +2,8 @@
 
 - `facts`: what the ledger knows of one job
 - `account`: the explanation as it grows
-- `outcomes`, `waiting`: what a row says, of a run that is over and of one that is not
+- `outcomes`, `skipped`, `waiting`: what a row says, of a run that is over, of a tick that did not run, and
+  of a run that is not over
 - `absence`: why there is no row
 - `instant`: which instant is meant, and the whole explanation
 

@@ -12,6 +12,7 @@ from everytick.model.job import Job, Options
 from everytick.model.schedule import Schedule
 from everytick.read import runs_of_job
 from everytick.read.audit import newest_request
+from everytick.read.groups import Group, limited_groups
 from everytick.read.in_the_way import Hold, in_the_way
 from everytick.read.known_job import Declared, KnownJob, undeclared
 from everytick.read.outages import Outage, outage_of
@@ -157,6 +158,13 @@ class Facts:
         """Return the runs of this job that are claimed or run, without run `but` and those of backfills."""
         held = held_runs(self.connection, job_id=self.job_id)
         return [row for row in held if row.run_id != but and row.kind != "backfill"]
+
+    @cached_property
+    def full_group(self) -> Group | None:
+        """The group of the job, if as many of its runs are under way as may be."""
+        name = self.row.group_name
+        group = limited_groups(self.connection, self.now).get(name) if name is not None else None
+        return group if group is not None and group.is_full else None
 
     def last_outcome(self, before: int) -> int | None:
         """Return when a scheduler last wrote down an outcome, of any job, before an instant."""

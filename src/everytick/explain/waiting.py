@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from everytick.model.group_limits import SETTING
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.read.reports import report_of
 from everytick.read.resuming import keeps_waiting
@@ -44,6 +45,9 @@ def _running(account: Account, row: Any) -> None:
         )
     progress(account, row)
     if row.cancel_us is not None and not is_dead:
+        if row.replaced_by_us is not None:
+            asked, tick = at(row.cancel_us, facts.zone), at(row.replaced_by_us, facts.zone)
+            account.say(f"it was asked to end at {asked}, since the tick of {tick} is to replace it")
         _asked_to_end(account)
     _holder(account, row)
 
@@ -84,7 +88,15 @@ def _claimed(account: Account, row: Any) -> None:
 
 def _queued(account: Account, row: Any) -> None:
     facts = account.facts
-    account.say(f"it waits for a process that takes it, since {at(row.due_us, facts.zone)}")
+    most = facts.options.max_instances if facts.options else None
+    is_full = most is not None and len(facts.held_of_job(row.run_id)) >= most
+    since = at(row.due_us, facts.zone)
+    if facts.full_group is not None and row.due_us <= facts.now and not is_full:
+        account.say(f"it is waiting for {facts.full_group}, since {since}: as many of its runs are under way")
+        account.say(f"the limit is that of {SETTING}, for all jobs of the group and all processes")
+    else:
+        for_what = "a run of its job to end" if is_full else "a process that takes it"
+        account.say(f"it waits for {for_what}, since {since}")
     _obstacles(account, row)
 
 
@@ -132,7 +144,7 @@ def _obstacles(account: Account, row: Any) -> None:
     if facts.row.removed_us is not None:
         account.say("its job was removed: it will be cancelled")
     _instances(account, row)
-    if len(account.sentences) == found and row.due_us <= facts.now:
+    if len(account.sentences) == found and row.due_us <= facts.now and facts.full_group is None:
         queue = facts.row.queue or DEFAULT_QUEUE
         serving = [process for process in facts.up if process.role.serves(queue)]
         if not serving:
@@ -156,10 +168,23 @@ def _instances(account: Account, row: Any) -> None:
         account.say(f"{counted(len(held), 'run')} of the job under way (run {numbers}): {limit}")
     elif facts.options is not None and len(held) >= facts.options.max_instances:
         account.say(f"its max_instances={facts.options.max_instances} is reached by run {numbers}")
+        if row.state == "queued" and row.kind == "scheduled" and row.attempt == 1:
+            _until_when(account, row)
     else:
         return
     for other in held:
         account.rest_on(other)
+
+
+def _until_when(account: Account, row: Any) -> None:
+    """Say how long a tick waits for the runs before it."""
+    facts = account.facts
+    if facts.options is None or facts.options.overlap == "skip":
+        return
+    grace = facts.options.grace
+    by = "" if grace is None else f", if that is by {at(row.due_us + grace, facts.zone)}: else it is missed"
+    newest = ", unless a newer tick takes its place" if facts.options.overlap != "wait" else ""
+    account.say(f"its overlap={facts.options.overlap!r}: it begins when one of these has ended{by}{newest}")
 
 
 def pause(account: Account) -> str:

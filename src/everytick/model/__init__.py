@@ -12,4 +12,5 @@
 - `backoff`: how long to wait before the next try of what did not work
 - `roles`: what a process does of the work, and queues
 - `job_filter`: which jobs a process is set to run
+- `group_limits`: how many runs of a group of jobs may be under way
 """

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import functions, heartbeat_url, ticks
 from .backoff import Backoff
-from .roles import DEFAULT_QUEUE, check_queue
+from .roles import DEFAULT_QUEUE, check_name, check_queue
 from .schedule import Schedule
 
 _LONGEST_RETRY_DELAY = 3_600.0
@@ -21,6 +21,10 @@ _LONGEST_RETRY_DELAY = 3_600.0
 _LONGEST = 100 * 366 * 86_400
 # More of anything is a mistake, and numbers must fit into 64 bits.
 _MOST = 2**31 - 1
+# What becomes of a tick at which `max_instances` runs are under way.
+OVERLAPS = ("skip", "wait", "wait-one", "replace")
+# How many ticks of one job may wait for its earlier runs: without a grace time they would be ever more.
+_MOST_WAITING = 1_000
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,11 @@ class Options:
     ping: an address that is called when a run begins and when it has ended (a dead man's switch).
     alert: whether people are alerted when something is wrong with this job.
     queue: which workers run it, where the work is split over processes: those that serve this queue.
+    overlap: what becomes of a tick at which `max_instances` runs are under way. `skip`: it is skipped.
+        `wait`: it waits within its grace time, the oldest first. `wait-one`: only the newest one waits.
+        `replace`: the oldest run is asked to end, and the tick runs when it has ended.
+    group: the jobs whose runs share a limit, over all processes: the one that SCHEDULER_GROUP_LIMITS has for
+        this name.
     """
 
     misfire_grace_time: float | None
@@ -54,6 +63,8 @@ class Options:
     ping: str | None = field(default=None, repr=False)
     alert: bool = True
     queue: str = DEFAULT_QUEUE
+    overlap: str = "skip"
+    group: str | None = None
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> Options:
@@ -87,7 +98,11 @@ class Options:
                 raise ValueError(f"{name}={value!r:.40} must be a whole number, at most {_MOST:,}")
         if self.on_crash not in ("rerun", "skip"):
             raise ValueError(f"on_crash={self.on_crash!r} must be 'rerun' or 'skip'")
+        if self.overlap not in OVERLAPS:
+            raise ValueError(f"overlap={self.overlap!r:.40} must be 'skip', 'wait', 'wait-one' or 'replace'")
         check_queue(self.queue)
+        if self.group is not None:
+            check_name("group", self.group)
         if self.ping is not None:
             heartbeat_url.check(self.ping)
 
@@ -173,9 +188,15 @@ class Job:
         return grace is not None and now > due + grace
 
     @property
-    def most_waiting(self) -> int:
-        """How many ticks may wait to run, when more have come due than could begin (R5)."""
+    def most_caught_up(self) -> int:
+        """How many missed ticks are made up for (R5)."""
         return 1 if self.options.coalesce else self.options.max_catch_up
+
+    @property
+    def most_waiting(self) -> int:
+        """How many ticks may wait, when more have come due than could begin; the newest of them do."""
+        known = {"wait": _MOST_WAITING, "wait-one": 1, "replace": 1}
+        return known.get(self.options.overlap, self.most_caught_up)
 
     def retry_at(self, run_id: int, tries: int, now: int) -> int | None:
         """Return when a run that failed for the `tries`-th time is tried again; None for not at all."""

@@ -62,7 +62,7 @@ def decide(job: Job, seen: int, now: int, reason: str = "missed") -> Decision | 
     if second is None or second > now:
         candidates = [first]
     else:
-        candidates = ticks.newest(schedule, seen, now, job.most_waiting)
+        candidates = ticks.newest(schedule, seen, now, job.most_caught_up)
     run = tuple(tick for tick in candidates if not job.too_late(job.due(tick), now))
     last = candidates[-1]
     skip = _skipped(job, seen, (run[0] if run else last + 1) - 1, now, reason)

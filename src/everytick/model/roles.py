@@ -51,6 +51,11 @@ ALL = Role()
 
 def check_queue(name: object) -> str:
     """Return a queue's name. Raises ValueError if it is none."""
+    return check_name("queue", name)
+
+
+def check_name(what: str, name: object) -> str:
+    """Return the name of a queue or a group. Raises ValueError if it is none."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"queue={name!r} must be a name of letters, digits, '.' and '-', such as 'reports'")
+        raise ValueError(f"{what}={name!r} must be a name of letters, digits, '.' and '-', such as 'reports'")
     return name

@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections.abc import Collection
 from contextvars import ContextVar
+from functools import partial
 from importlib import import_module
 from typing import Any
 from urllib.parse import unquote
@@ -18,6 +20,7 @@ from everytick.errors import ConfigurationError
 from everytick.masking import STARS, hide
 from everytick.settings import SchedulerSettings, alerts_not_installed
 
+from . import sender
 from .messages import Message
 
 _VARIABLE = "SCHEDULER_ALERT_URLS"
@@ -38,8 +41,8 @@ class Channel:
 
     def __init__(self, address: str, number: int, of: int, apprise: Any, application: str) -> None:
         self.key = hashlib.sha256(address.encode(errors="replace")).hexdigest()[:16]
-        scheme = address.partition("://")[0].lower()
-        self.name = f"{scheme} (address {number} of {of})"
+        scheme = _scheme(address)
+        self.name = f"{scheme or 'unknown'} (address {number} of {of})"
         self._apprise = apprise
         asset = apprise.AppriseAsset(
             app_id=application,
@@ -48,6 +51,7 @@ class Channel:
             storage_mode="memory",
             # To another host it would send the message, and the secret of the address with it.
             http_redirects=False,
+            **_without_threads(apprise),
         )
         self._to = apprise.Apprise(asset=asset)
         self._parts = sorted({unquote(part) for part in _PART.findall(address)}, key=len, reverse=True)
@@ -61,13 +65,24 @@ class Channel:
         finally:
             _said.reset(token)
         if not is_known:
+            # Nothing else of it is shown: where it is malformed, anything may be a secret.
+            begin = f", which begins with {scheme}://," if scheme in _schemes() else ""
             raise ConfigurationError(
-                f"{_VARIABLE}: address {number} of {of}, which begins with {scheme}://, is not one that"
+                f"{_VARIABLE}: address {number} of {of}{begin} is not one that"
                 " Apprise understands: see https://appriseit.com for how each service's is written"
             )
 
     def send(self, message: Message) -> str | None:
-        """Send a message; return None if it was taken, else why not. Blocks, for as long as a service may."""
+        """Send a message; return None if it was taken, else why not.
+
+        Blocks until the service has answered, for `sender.ALERT_DEADLINE` seconds at most.
+        """
+        try:
+            return sender.within(sender.ALERT_DEADLINE, partial(self._sent, message), sender.cut)
+        except sender.NotTaken as problem:
+            return str(problem)
+
+    def _sent(self, message: Message) -> str | None:
         warned: list[str] = []
         token = _said.set(warned)
         try:
@@ -119,6 +134,24 @@ def load(settings: SchedulerSettings, application: str) -> list[Channel]:
 def split(text: str) -> list[str]:
     """Return the addresses in a text. A comma inside of an address is a part of it."""
     return [part for part in _BETWEEN.split(text.strip(" \t\r\n,")) if part]
+
+
+def _scheme(address: str) -> str:
+    found = re.match(r"([A-Za-z][A-Za-z0-9]*)://", address)
+    return found[1].lower() if found else ""
+
+
+def _schemes() -> Collection[str]:
+    """Return what the addresses that Apprise knows begin with."""
+    return frozenset(import_module("apprise.manager_plugins").NotificationManager().schemas())
+
+
+def _without_threads(apprise: Any) -> dict[str, Any]:
+    """Return what lets Apprise call a service on the thread that asks.
+
+    Its own threads, which newer versions use for a time limit, would hold up the end of the process.
+    """
+    return {"service_timeout": 0} if hasattr(apprise.AppriseAsset, "_service_timeout") else {}
 
 
 def _overhear(record: logging.LogRecord) -> bool:

@@ -89,7 +89,7 @@ class HeartbeatUrls:
                 text = f"{outcome.error or outcome.state}\n\n... {text[-_TAIL_LENGTH:]}"
             self._add(job_id, ping, FAIL, text.encode(errors="replace"))
 
-    def stop(self, patience: float = sender.LAST_SECONDS) -> None:
+    def stop(self, patience: float) -> None:
         """Make the calls that are left, for a moment, and stop."""
         ends = system.monotonic() + patience
         with self._changed:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from everytick import app
 from everytick.model.job import Job
 from everytick.settings import SchedulerSettings
+from everytick.system import system
 
 if TYPE_CHECKING:
     from everytick.store.database import Ledger
@@ -60,11 +61,17 @@ class Notifier:
             self._calls().ended(job.options.ping, outcome)
 
     def stop(self) -> None:
-        """Send the alerts and calls under way, within some seconds. Blocks."""
+        """Send the alerts and calls under way, for some seconds at most. Blocks."""
+        if self._heartbeat_urls is None and self._watch is None:
+            return
+        from .sender import LAST_SECONDS
+
+        ends = system.monotonic() + LAST_SECONDS
         if self._heartbeat_urls is not None:
-            self._heartbeat_urls.stop()
+            self._heartbeat_urls.stop(LAST_SECONDS)
         if self._watch is not None:
-            self._watch.stop()
+            # It looks once more, however long the calls took.
+            self._watch.stop(max(1.0, ends - system.monotonic()))
 
     def _calls(self) -> HeartbeatUrls:
         if self._heartbeat_urls is None:

@@ -7,16 +7,19 @@ of an address that does not take it, is decided here too.
 
 from __future__ import annotations
 
+import ctypes
 import http.client
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from everytick.engine.capture import one_line
 from everytick.model import heartbeat_url
@@ -28,6 +31,8 @@ from loguru import logger
 if TYPE_CHECKING:
     from loguru import Logger
 
+T = TypeVar("T")
+
 # An alert is tried for as long as it is news; a heartbeat soon means nothing any more.
 ALERTS = Backoff(first=2.0, longest=600.0)
 HEARTBEATS = Backoff(first=2.0, longest=300.0)
@@ -36,8 +41,11 @@ KEPT_SECONDS = 3_600.0
 # The end of a process waits this many seconds for messages and calls that are under way.
 LAST_SECONDS = 3.0
 
-# How long a call may take as a whole, in seconds, and how much of an answer is read.
-DEADLINE = 10.0
+# How long a call and an alert may take as a whole, in seconds, and how much of an answer is read. Some mail
+# servers let each caller wait on purpose.
+DEADLINE, ALERT_DEADLINE = 10.0, 30.0
+# How often a thread is cut that goes on, each a second after the other.
+_MOST_CUTS = 60
 _ANSWER_LENGTH = 1_000
 _REDIRECTS, _REDIRECTS_WITH_BODY = (301, 302, 303, 307, 308), (307, 308)
 _MOST_REDIRECTS = 5
@@ -65,13 +73,63 @@ def call(address: str, body: bytes | None, application: str) -> None:
     Raises:
         NotTaken: it did not answer in time, or with an error, or sends the call elsewhere.
     """
+    if not heartbeat_url.is_address(address):
+        # A row that was written by hand may have any. What would say more shows it.
+        raise NotTaken("this is not an address of http or https", hopeless=True)
     exchange = _Exchange(address, body, application)
-    system.start_thread(exchange.run, name="scheduler-call")
-    if not exchange.done.wait(DEADLINE):
-        exchange.give_up()
-        raise NotTaken(f"no answer within {exact_seconds(DEADLINE)}")
-    if exchange.problem is not None:
-        raise exchange.problem
+    within(DEADLINE, exchange.run, lambda _thread: exchange.give_up())
+
+
+def within(seconds: float, work: Callable[[], T], give_up: Callable[[threading.Thread], object]) -> T:
+    """Return what work returns that goes out to another host. It has that time as a whole.
+
+    It is done on a thread of its own, since no library of Python has a deadline for all of it. `give_up`
+    ends that thread when the time is over; the end of the process does not wait for it.
+
+    Raises:
+        NotTaken: it did not return in time. Besides all that `work` raises.
+    """
+    answer: Future[T] = system.future()
+    over = system.event()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as problem:
+            answer.set_exception(problem)
+        finally:
+            over.set()
+
+    thread = system.start_thread(copy_context().run, args=(run,), name="scheduler-call")
+    if not over.wait(seconds):
+        give_up(thread)
+        raise NotTaken(f"no answer within {exact_seconds(seconds)}")
+    return answer.result()
+
+
+def cut(thread: threading.Thread) -> None:
+    """End a thread that calls code of libraries, at its next steps in Python. Returns at once.
+
+    It comes to one with each byte of an answer, or when a library's own limit for one wait is over.
+    """
+    system.start_thread(_cut, name="scheduler-cut", args=(thread,))
+
+
+def _cut(thread: threading.Thread) -> None:
+    # Again and again: what a library does to leave in order, such as QUIT to a mail server, may wait too.
+    for _try in range(_MOST_CUTS):
+        if not thread.is_alive() or thread.ident is None:
+            return
+        # Not on each kind of Python: there it goes on until the other side ends.
+        with suppress(AttributeError):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(_IsOver)
+            )
+        thread.join(1.0)
+
+
+class _IsOver(BaseException):
+    """Raised in a thread whose time is over. Not an error that libraries handle."""
 
 
 def redirected(before: str, after: str) -> str | None:
@@ -92,7 +150,7 @@ def _place(parts: urllib.parse.SplitResult) -> tuple[str, str | None, int]:
 
 
 class _Exchange:
-    """One call and its answer, on a thread of its own: no library of Python has a deadline for all of it."""
+    """One call and its answer, which another thread may give up."""
 
     def __init__(self, address: str, body: bytes | None, application: str) -> None:
         self._address, self._body = address, body
@@ -100,23 +158,20 @@ class _Exchange:
         self._headers = {"User-Agent": urllib.parse.quote(application, safe=" ()/:;,.-_+@")}
         if body is not None:
             self._headers["Content-Type"] = "text/plain; charset=utf-8"
-        self.done = system.event()
-        self.problem: NotTaken | None = None
         # Of the connection: closing this ends what waits for the other side.
         self._handle: Any = None
         self._is_over = False
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        """Make the call; `problem` is then why it was not taken, or None."""
+        """Make the call. Raises NotTaken if it was not taken."""
         try:
             self._follow()
-        except NotTaken as problem:
-            self.problem = problem
+        except NotTaken:
+            raise
         except Exception as problem:
-            self.problem = NotTaken(_reason(problem))
+            raise NotTaken(_reason(problem)) from None
         finally:
-            self.done.set()
             self.give_up()
 
     def give_up(self) -> None:
@@ -225,7 +280,7 @@ def _reason(problem: Exception) -> str:
     """Return what went wrong, without the address."""
     if isinstance(problem, urllib.error.URLError):
         problem = problem.reason if isinstance(problem.reason, Exception) else OSError(str(problem.reason))
-    if isinstance(problem, http.client.HTTPException):
+    if isinstance(problem, http.client.HTTPException | ValueError):
         # Its message may hold the address.
         return type(problem).__name__
     return one_line(problem)

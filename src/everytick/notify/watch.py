@@ -22,7 +22,6 @@ from everytick.store.connections import UNAVAILABLE, Connection, Scope
 from everytick.store.database import Ledger
 from everytick.store.writer import Writer
 from everytick.system import system
-from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from . import sender
@@ -36,8 +35,6 @@ _SEEN_SECONDS = 60.0
 _LATE_SECONDS = 15.0
 # How long the ledger's writer is waited for.
 _PATIENCE = 30.0
-# A message that is under way for longer is told about, once.
-_SLOW_SECONDS = 60.0
 # The ledger does not answer: its writer logs the problem, and here it is tried again.
 _NO_LEDGER = (*UNAVAILABLE, LedgerUnavailable, TimeoutError, CancelledError)
 
@@ -66,8 +63,7 @@ class Watch:
         self._parts = Parts("the alerts", _NO_LEDGER)
         # For the threads that send.
         self._log = RateLimitedLog()
-        self._under_way: dict[str, tuple[threading.Thread, float]] = {}
-        self._slow: set[str] = set()
+        self._under_way: dict[str, threading.Thread] = {}
         self._connection: Connection | None = None
         self._stopping = system.event()
         self._thread: threading.Thread | None = None
@@ -81,7 +77,7 @@ class Watch:
         self._process_id, self._opened = process_id, opened
         self._thread = system.start_thread(self._work, name="scheduler-alerts")
 
-    def stop(self, patience: float = sender.LAST_SECONDS) -> None:
+    def stop(self, patience: float) -> None:
         """Look once more, let messages that are under way arrive for a moment, and stop.
 
         Alerts that were not sent are sent by another process, or after the next start.
@@ -90,7 +86,7 @@ class Watch:
         if self._thread is not None:
             ends = system.monotonic() + patience
             self._thread.join(patience)
-            for thread, _since in list(self._under_way.values()):
+            for thread in list(self._under_way.values()):
                 thread.join(max(0.0, ends - system.monotonic()))
 
     def _work(self) -> None:
@@ -170,13 +166,8 @@ class Watch:
     def _tell(self, connection: Connection, channel: Channel) -> None:
         """Send what a channel is to be told, on a thread of its own: it may take its time."""
         before = self._under_way.get(channel.key)
-        if before is not None and before[0].is_alive():
-            if system.monotonic() - before[1] > _SLOW_SECONDS and channel.key not in self._slow:
-                self._slow.add(channel.key)
-                waited = exact_seconds(_SLOW_SECONDS)
-                logger.error("alerts by {}: no answer for {}; still waiting", channel.name, waited)
+        if before is not None and before.is_alive():
             return
-        self._slow.discard(channel.key)
         if not notices.due(connection, self._process_id, channel.key, self._window, sender.ALERTS):
             return
         items = self._do(
@@ -184,8 +175,9 @@ class Watch:
         )
         if items:
             name, log = "scheduler-alert", notices.log_of(connection, items)
-            thread = system.start_thread(self._send, name=name, args=(channel, items, log))
-            self._under_way[channel.key] = (thread, system.monotonic())
+            self._under_way[channel.key] = system.start_thread(
+                self._send, name=name, args=(channel, items, log)
+            )
 
     def _send(self, channel: Channel, items: list[notices.Item], log: str | None) -> None:
         report = sender.Report(

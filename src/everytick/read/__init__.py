@@ -23,6 +23,7 @@ and defaults are handed in.
 - `reports`: how far runs are, and what their functions returned
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: the runs that a process holds, and those that wait
+- `groups`: the groups of jobs whose runs share a limit, and which jobs wait for a place there
 - `completions`, `following`: the runs that ended since the last look; runs as they end
 - `following_logs`: what the runs of a job log, while they go on
 - `processes`: who keeps the schedule: which processes are up, stuck or gone
@@ -33,6 +34,6 @@ and defaults are handed in.
 - `audit`: who did what
 - `sign_outs`: which sessions of the dashboard were ended
 - `paging`: long lists part by part
-- `signs`, `schemas`: how states are marked; what `--json` and the API give
+- `signs`, `schemas`, `trouble_schemas`: how states are marked; what `--json` and the API give
 - `reader`: a look into the ledger for the user's own tasks
 """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -59,6 +60,7 @@ class Coming:
     gaps: the jobs without a tick in [begin, end), each with its next one.
     left_out: the first tick of each date that a job leaves out, by its own, and why: some, the soonest first.
     max_workers: how many runs a process may have under way at once.
+    groups, group_limits: the groups of jobs, by their ids, and how many runs of each may be under way.
     """
 
     begin: int
@@ -71,11 +73,18 @@ class Coming:
     gaps: dict[str, int | None]
     left_out: list[LeftOut]
     max_workers: int
+    groups: Mapping[str, str | None]
+    group_limits: Mapping[str, int]
 
     @property
     def is_cut(self) -> bool:
         """Whether there were more ticks than could be looked at."""
         return self.looked_until < self.end
+
+    def _exceeded(self, job_ids: Iterable[str]) -> list[str]:
+        """Return the groups of which more of these jobs are due at once than may run."""
+        together = Counter(self.groups.get(job_id) for job_id in job_ids)
+        return sorted(name for name, limit in self.group_limits.items() if together[name] > limit)
 
     def summary(self) -> dict[str, Any]:
         """Return the findings as plain data, times as ISO 8601 in UTC."""
@@ -98,6 +107,7 @@ class Coming:
                     "ticks": overlap.count,
                     "first": iso(overlap.first),
                     "p95": overlap.seconds,
+                    "overlap": overlap.then,
                 }
                 for _job_id, overlap in sorted(self.findings.overlaps.items())
             ],
@@ -108,6 +118,7 @@ class Coming:
                     "times": collision.count,
                     "first": iso(collision.first),
                     "exceeds_max_workers": len(collision.job_ids) > self.max_workers,
+                    "exceeds_groups": self._exceeded(collision.job_ids),
                 }
                 for collision in self.findings.collisions()
             ],
@@ -116,6 +127,13 @@ class Coming:
             ],
             "left_out": [tick.as_json() for tick in self.left_out],
         }
+
+
+def _run_statistics(job: ShownJob, declared: Declared) -> plan.RunStatistics:
+    options = job.options(declared)
+    if options is None:
+        return plan.RunStatistics(job.last.p95, held_at=job.held_at)
+    return plan.RunStatistics(job.last.p95, options.max_instances, job.held_at, options.overlap)
 
 
 def coming(
@@ -127,6 +145,7 @@ def coming(
     job_id: str | None = None,
     *,
     max_workers: int,
+    group_limits: Mapping[str, int],
     keep: bool = True,
     most_listed: int | None = None,
     progress: Callable[[float], None] | None = None,
@@ -136,7 +155,7 @@ def coming(
     The pause of a job is taken to end when it is said to, or never.
 
     Args:
-        max_workers: how many runs a process may have under way at once.
+        max_workers, group_limits: how many runs a process, and each group, may have under way at once.
         keep: whether the ticks themselves are kept.
         most_listed: with more ticks than this, those of the jobs that are due most often are only counted;
             None: all are kept.
@@ -147,10 +166,7 @@ def coming(
         LedgerError: the ledger cannot be read.
     """
     jobs = shown_jobs(ledger, declared)
-    run_statistics = {
-        job.id: plan.RunStatistics(job.last.p95, job.max_instances(declared) or 1, job.held_at)
-        for job in jobs
-    }
+    run_statistics = {job.id: _run_statistics(job, declared) for job in jobs}
     known = {job.id: job.schedule for job in jobs if job.schedule is not None}
     if job_id is not None:
         if job_id not in known:
@@ -176,7 +192,11 @@ def coming(
     kept = [tick for tick in kept if tick["job_id"] not in counted]
     gaps = plan.gaps(known, begin, end)
     left_out = left_out_between((job for job in jobs if job.id in known), begin, looked_until)
-    return Coming(begin, end, looked_until, number, kept, often, findings, gaps, left_out, max_workers)
+    groups = {job.id: job.group for job in jobs}
+    return Coming(
+        *(begin, end, looked_until, number, kept, often, findings, gaps, left_out, max_workers),
+        *(groups, group_limits),
+    )
 
 
 @dataclass(frozen=True)

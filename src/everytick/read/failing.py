@@ -15,7 +15,7 @@ from .paging import Page, beginning_of
 from .run_filter import FAILING
 
 if TYPE_CHECKING:
-    from . import schemas
+    from . import trouble_schemas
 
 # The most characters of an error that are told.
 _ERROR_LENGTH = 400
@@ -38,7 +38,7 @@ class Failing:
     error: str | None
     ended: int
 
-    def as_json(self) -> schemas.FailingJob:
+    def as_json(self) -> trouble_schemas.FailingJob:
         """Return it for programs."""
         return {
             "job_id": self.job_id,

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from everytick.model import ticks
-from everytick.model.job import Job
+from everytick.model.job import Job, Options
 from everytick.model.schedule import Schedule
 from everytick.store.database import Ledger
 from everytick.store.querying import Reader, connect, connect_checked
 from everytick.text.instants import iso
 from everytick.text.schedules import in_words
 
+from .groups import waiting_for_groups
 from .known_job import Declared, KnownJob, jobs_due, read_jobs
 from .last_runs import Recent, recent
 from .late import find_late
@@ -45,10 +46,14 @@ class ShownJob:
         """Its schedule, that of the code first; None if it is not known here."""
         return self.declared.schedule if self.declared else self._in_ledger.schedule
 
-    def max_instances(self, declared: Declared) -> int | None:
-        """Return how many of its runs may be under way at once."""
-        options = self.declared.options if self.declared else self._in_ledger.options(declared)
-        return None if options is None else options.max_instances
+    def options(self, declared: Declared) -> Options | None:
+        """Return the options that it runs with; None if they are not known here."""
+        return self.declared.options if self.declared else self._in_ledger.options(declared)
+
+    @property
+    def group(self) -> str | None:
+        """The group whose limit its runs share."""
+        return self.declared.options.group if self.declared else self._in_ledger.row.group_name
 
     def held_at(self, instant: int) -> str:
         """Return why it would not run at an instant (microseconds UTC): `paused`, `disabled`, or ""."""
@@ -94,8 +99,10 @@ def job_rows(ledger: Ledger, declared: Declared) -> list[JobRow]:
     Raises:
         LedgerError: the ledger cannot be read.
     """
-    shown = shown_jobs(ledger, declared)
-    return [{**job.definition(declared), **_outcomes(job.last)} for job in shown]
+    shown, waits = shown_jobs(ledger, declared), _waits(ledger)
+    return [
+        {**job.definition(declared), **_outcomes(job.last), "waits_for": waits.get(job.id)} for job in shown
+    ]
 
 
 def sorted_rows(ledger: Ledger, rows: Iterable[JobRow], order: str) -> list[JobRow]:
@@ -142,7 +149,12 @@ def job_row(connection: Reader, job: KnownJob, declared: Declared) -> JobRow:
     definition = _ledger_row(job, declared)
     if (in_code := declared.in_code.get(job.id)) is not None:
         definition["max_instances"], definition["declared_at"] = in_code.options.max_instances, in_code.where
-    return {**definition, **_outcomes(recent(connection, [job.id])[job.id])}
+    waits = waiting_for_groups(connection, ticks.now()) if job.row.group_name else {}
+    return {
+        **definition,
+        **_outcomes(recent(connection, [job.id])[job.id]),
+        "waits_for": waits.get(job.id),
+    }
 
 
 def added_jobs(ledger: Ledger, declared: Declared, begin: int, end: int) -> list[Job]:
@@ -170,6 +182,14 @@ def _jobs(ledger: Ledger) -> dict[str, KnownJob]:
         return {}
     with connect_checked(ledger) as connection:
         return {job.id: job for job in read_jobs(connection)}
+
+
+def _waits(ledger: Ledger) -> dict[str, str]:
+    """Return which jobs wait for a place in their group."""
+    if not ledger.exists():
+        return {}
+    with connect_checked(ledger) as connection:
+        return waiting_for_groups(connection, ticks.now())
 
 
 def _outcomes(last: Recent) -> JobOutcomes:
@@ -207,6 +227,7 @@ def _declared_row(job: Job, known: KnownJob | None) -> JobDefinition:
         "max_instances": job.options.max_instances,
         "declared_at": job.where,
         "problem": None,
+        "group": job.options.group,
     }
 
 
@@ -225,6 +246,7 @@ def _ledger_row(job: KnownJob, declared: Declared) -> JobDefinition:
         "max_instances": loaded.options.max_instances if loaded else None,
         "declared_at": None,
         "problem": None if job.gone else problem,
+        "group": job.row.group_name,
     }
 
 

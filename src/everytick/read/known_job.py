@@ -33,7 +33,7 @@ _ORDER = "ORDER BY call_data IS NOT NULL, registered_us, job_id"
 _COLUMNS = """
 job_id, name, function, trigger, zone, definition, registered_us, changed_us, watermark_us, on_crash,
 grace_us, paused_us, pause_note, removed_us, paused_until_us, schedule_data, call_data, serial, exhausted_us,
-queue, disabled_by
+queue, disabled_by, group_name
 """
 # Without arguments, which may be large. SQLite does not read past them for an `exhausted_us` that is not
 # set.

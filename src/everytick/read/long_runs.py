@@ -14,7 +14,7 @@ from .last_runs import durations, percentile
 from .under_way import held_runs
 
 if TYPE_CHECKING:
-    from . import schemas
+    from . import trouble_schemas
 
 # The most runs that are looked at of those that go on.
 _MOST_RUNNING = 200
@@ -39,7 +39,7 @@ class LongRun:
     usual: int | None
     timeout: int | None
 
-    def as_json(self) -> schemas.LongRun:
+    def as_json(self) -> trouble_schemas.LongRun:
         """Return it for programs."""
         return {
             "run_id": self.run_id,

@@ -14,7 +14,7 @@ from .endings import newest_endings
 from .known_job import IN_FORCE, DueJob
 
 if TYPE_CHECKING:
-    from . import schemas
+    from . import trouble_schemas
 
 _WHY = {"outage": "no scheduler was up", "missed": "it could not begin within its grace time"}
 
@@ -44,7 +44,7 @@ class Missed:
         """Return that as a clause; the time is in a zone that the reader knows."""
         return f"its last tick ({short(self.tick, zone, now)}) did not run: {self.why}"
 
-    def as_json(self) -> schemas.MissedJob:
+    def as_json(self) -> trouble_schemas.MissedJob:
         """Return it for programs."""
         return {"job_id": self.job_id, "tick": iso(self.tick), "reason": self.reason, "run_id": self.run_id}
 

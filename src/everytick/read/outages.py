@@ -22,7 +22,7 @@ from .gaps import caught_up, gaps
 from .processes import WROTE_BY_SCHEDULER
 
 if TYPE_CHECKING:
-    from . import schemas
+    from . import trouble_schemas
 
 # No silence shorter than this is told, and in a long span none that is shorter than so small a part of it.
 _SHORTEST, _PARTS = 60 * ticks.SECOND, 2_000
@@ -136,7 +136,7 @@ class Outage:
             missed += f", {self.late:,} ran late"
         return f"no scheduler was running from {begin} to {end}: {missed}"
 
-    def as_json(self) -> schemas.Outage:
+    def as_json(self) -> trouble_schemas.Outage:
         """Return it for programs."""
         return {
             "begin": iso(self.start),

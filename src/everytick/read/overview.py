@@ -32,7 +32,7 @@ from .troubles import Troubles, read_troubles
 from .under_way import count_held
 
 if TYPE_CHECKING:
-    from . import schemas
+    from . import trouble_schemas
 
 # How many of each kind are listed; the others are only counted.
 _LISTED = 20
@@ -157,7 +157,7 @@ class Overview:
         """Whether nobody has to look at anything: a pause and a long run are no trouble by themselves."""
         return not self.troubles
 
-    def as_json(self) -> schemas.Overview:
+    def as_json(self) -> trouble_schemas.Overview:
         """Return it for programs."""
         lists = (
             ("cannot_run", self.cannot_run),

@@ -27,20 +27,26 @@ class RunStatistics:
     p95: seconds that 95 of 100 of its runs took at most; None while it is not known.
     max_instances: how many of its runs may be under way at once.
     held_at: says why a tick does not run, as it falls into a pause: `paused`, `disabled`; empty if it runs.
+    overlap: what becomes of a tick beyond that.
     """
 
     p95: float | None = None
     max_instances: int = 1
     held_at: Callable[[int], str] = lambda _tick: ""
+    overlap: str = "skip"
 
 
 @dataclass
 class Overlap:
-    """Ticks of a job that come while, by its p95, as many of its runs as may be are still under way."""
+    """Ticks of a job that come while, by its p95, as many of its runs as may be are still under way.
+
+    then: its `overlap`, which says what becomes of them.
+    """
 
     job_id: str
     seconds: float
     first: int
+    then: str = "skip"
     count: int = 0
 
 
@@ -164,8 +170,16 @@ class Findings:
         busy = self._busy.setdefault(planned.job_id, [])
         while busy and busy[0] <= planned.tick:
             heapq.heappop(busy)
+        length = int(run_statistics.p95 * ticks.SECOND)
         if len(busy) < run_statistics.max_instances:
-            heapq.heappush(busy, planned.tick + int(run_statistics.p95 * ticks.SECOND))
+            heapq.heappush(busy, planned.tick + length)
             return
-        begun = Overlap(planned.job_id, run_statistics.p95, planned.tick)
+        if run_statistics.overlap == "replace":
+            heapq.heapreplace(busy, planned.tick + length)
+        elif run_statistics.overlap == "wait" or (
+            # The newest takes the place of one that waits.
+            run_statistics.overlap == "wait-one" and busy[0] - length <= planned.tick
+        ):
+            heapq.heapreplace(busy, busy[0] + length)
+        begun = Overlap(planned.job_id, run_statistics.p95, planned.tick, run_statistics.overlap)
         self.overlaps.setdefault(planned.job_id, begun).count += 1

@@ -16,6 +16,7 @@ from typing import Any
 from everytick.engine.heartbeats import LEASE_SECONDS
 from everytick.masking import masked
 from everytick.model import ticks
+from everytick.model.group_limits import NO_LIMITS, GroupLimits
 from everytick.model.job_filter import ALL_JOBS, JobFilter
 from everytick.model.roles import Role
 from everytick.store import workers
@@ -34,7 +35,8 @@ _PIECE, _LONGEST_REPORT = 200, 200_000
 LEASE = int(LEASE_SECONDS * ticks.SECOND)
 
 _PROCESSES = """
-SELECT process_id, host, pid, role, queues, started_us, beat_us, pass_us, job_filter FROM scheduler_processes
+SELECT process_id, host, pid, role, queues, started_us, beat_us, pass_us, job_filter, group_limits
+FROM scheduler_processes
 """
 # Most processes have the same code, and say the same.
 _REPORTS = """
@@ -72,7 +74,7 @@ class Process:
 
     host: what tells apart its machine's boots and containers too; `machine` is for people.
     answered: when its event loop was last seen to answer; None if that was never looked at.
-    job_filter: the jobs that it is set to run.
+    job_filter: the jobs that it is set to run. group_limits: the limits of groups that it goes by.
     is_gone: it is dead for certain, which only a process of the same host can tell.
     """
 
@@ -86,6 +88,7 @@ class Process:
     is_gone: bool
     now: int
     job_filter: JobFilter = ALL_JOBS
+    group_limits: GroupLimits = NO_LIMITS
 
     @property
     def machine(self) -> str:
@@ -206,6 +209,7 @@ def judged(rows: Iterable[Mapping[Any, Any]], now: int) -> tuple[Process, ...]:
             workers.is_provably_dead(me, row["process_id"], row["host"], row["pid"]),
             now,
             JobFilter.of(row["job_filter"]),
+            GroupLimits.of(row["group_limits"]),
         )
         for row in rows
     ]

@@ -22,7 +22,7 @@ _CLAIMED = "CASE WHEN state IN ('claimed', 'running') THEN COALESCE(claimed_us, 
 LISTED = f"""
 run_id, job_id, kind, tick_us, last_tick_us, tick_count, start_number, {STATE_NOW} AS state, reason, attempt,
 crashes, rerun_until_us, due_us, process_id, {_CLAIMED} AS claimed_us, {STARTED_NOW} AS started_us,
-finished_us, error, for_tick_us, cancel_us, told_attempt, backfill_id
+finished_us, error, for_tick_us, cancel_us, replaced_by_us, told_attempt, backfill_id
 """
 # All columns of a run.
 RUN = f"{LISTED}, traceback"

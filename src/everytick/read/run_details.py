@@ -75,6 +75,7 @@ def details_of(connection: Reader, row: Any) -> schemas.RunDetails:
         "due_at": iso(row.due_us),
         "claimed_at": iso(row.claimed_us),
         "cancel_asked_at": iso(row.cancel_us),
+        "replaced_by": iso(row.replaced_by_us),
         # Where a job has no grace time it is far beyond all dates.
         "rerun_until": iso(min(row.rerun_until_us, ticks.LAST)) if row.rerun_until_us else None,
         "asked": [

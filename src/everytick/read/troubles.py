@@ -30,7 +30,7 @@ from .trouble_counts import FAILED_STATES, Count, Counted, count_troubles
 from .under_way import held_runs
 
 if TYPE_CHECKING:
-    from . import schemas
+    from . import trouble_schemas
 
 # How many of a job's newest rows are looked at for those that succeeded since.
 _SINCE = 1_000
@@ -107,7 +107,7 @@ class Trouble:
             return self.long.run_id
         return None if self.in_the_way is None else self.in_the_way.run_id
 
-    def as_json(self) -> schemas.Trouble:
+    def as_json(self) -> trouble_schemas.Trouble:
         """Return it for programs."""
         failure, way = self.failure, self.in_the_way
         return {
@@ -171,7 +171,7 @@ class Troubles:
         """Whether anything went wrong."""
         return bool(self.jobs.total or self.outages or self.in_outages)
 
-    def as_json(self) -> schemas.Troubles:
+    def as_json(self) -> trouble_schemas.Troubles:
         """Return it for programs."""
         return {
             "since": iso(self.since),

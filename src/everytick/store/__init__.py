@@ -5,7 +5,7 @@ Where it is:
 - `opening`: which kind of ledger a URL names
 - `database`: a ledger's place, whichever kind it is: opening, checking and upgrading it
 - `sqlite`, `checkpoints`: the ledger as a file
-- `postgres`, `postgres_connection`: the ledger on a server
+- `postgres`, `postgres_connection`, `postgres_url`: the ledger on a server
 - `connections`: what the operations ask of a connection, and transactions
 - `locking`: which rows a transaction locks on a server, and in which order
 - `querying`: reading it, for commands and pages
@@ -17,9 +17,11 @@ Where it is:
 
 Its operations, each inside of a transaction:
 
-- `statements`, `job_statements`, `process_statements`, `bulk`: the SQL of the claim and finish path
+- `statements`, `job_statements`, `process_statements`, `limit_statements`, `bulk`: the SQL of the claim and
+  finish path
 - `records`: what goes in and out of the operations
 - `claims`, `queue`, `runs`, `gaps`: from a due tick to its outcome
+- `limits`: how many runs may be under way, and what becomes of the ticks that wait
 - `reports`: how far runs are, and what their functions returned
 - `definitions`, `schedule_digest`, `renaming`: the jobs of the code, and those that were added
 - `pauses`, `requests`: what people ask of jobs and of runs

@@ -12,10 +12,10 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import AHEAD, Decision, Skip
 
-from . import gaps, locking, pauses, runs, workers
+from . import gaps, limits, locking, pauses, workers
 from . import job_statements as job_sql
 from . import statements as sql
-from .connections import Connection, Statement, is_on_server, together
+from .connections import Connection, is_on_server, together
 from .records import Answer, Claim, Identity, JobState, Room, settled_until
 
 
@@ -35,7 +35,7 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
     locked, rows = together(
         connection, locking.locking_jobs(connection, lost), pauses.reading(connection, lost)
     )
-    free, states = {job_id for (job_id,) in locked}, pauses.states(rows)
+    busy, states = locking.held_by_others(connection, lost, locked), pauses.states(rows)
     batch = _Batch(me, now, room)
     answers = []
     for decision in decisions:
@@ -43,13 +43,11 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
         if job.id in postponed:
             answers.append(Answer(decision, "early", decision.seen))
         elif job.id not in won:
-            is_busy = is_on_server(connection) and job.id not in free
-            answers.append(_refused(connection, decision, states.get(job.id), is_busy=is_busy))
+            answers.append(_refused(connection, decision, states.get(job.id), is_busy=job.id in busy))
         else:
             if job.added and job.next_tick(decision.upto) is None:
                 connection.execute(job_sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
-            overlaps, others_wait = job.id in under_way.full, job.id in under_way.waiting
-            answers.append(batch.take(decision, overlaps=overlaps, others_wait=others_wait))
+            answers.append(batch.take(decision, under_way))
     batch.write(connection, answers)
     return answers
 
@@ -63,18 +61,18 @@ class _Batch:
         self._rows: list[list[Any]] = []
         # Of jobs for whose ticks this process has no room, how many may wait for it, as after an outage (R5).
         self._stay: dict[str, int] = {}
+        # Of jobs more of whose ticks wait for earlier runs than may.
+        self._stay_at_once: dict[str, int] = {}
 
-    def take(self, decision: Decision, *, overlaps: bool, others_wait: bool) -> Answer:
-        """`others_wait`: earlier ticks of the job wait for a process with room."""
+    def take(self, decision: Decision, under_way: _UnderWay) -> Answer:
         job = decision.job
         self._skipped += [(job.id, skip) for skip in decision.skip]
-        if overlaps:
+        if job.id in under_way.full:
             self._skipped += [(job.id, Skip(tick, tick, 1, "overlap")) for tick in decision.run]
             return Answer(decision, "claimed", decision.upto, overlapped=decision.run)
         # Behind those that wait: the oldest run first (R14).
-        if not self._me.role.serves(job.options.queue) or others_wait:
-            if others_wait and not self._room.is_any and self._me.role.serves(job.options.queue):
-                self._stay[job.id] = job.most_waiting
+        if not self._me.begins_alone(job) or job.id in under_way.waiting:
+            self._let_wait(job, len(decision.run), under_way)
             # By the instant of the claim those are known that run one after another, in one slot (R5).
             together = self._now if len(decision.run) > 1 else None
             for tick in decision.run:
@@ -88,13 +86,24 @@ class _Batch:
             self._rows.append([job.id, tick, state, due, self._me.process_id, self._now, begun])
         return Answer(decision, "claimed", decision.upto)
 
+    def _let_wait(self, job: Job, number: int, under_way: _UnderWay) -> None:
+        """Note how many ticks of a job may wait, where more may do so than should."""
+        is_served = self._me.role.serves(job.options.queue)
+        has_no_room = is_served and not (self._room.is_any and self._me.begins_alone(job))
+        if job.id in under_way.behind:
+            if under_way.behind[job.id] + number > job.most_waiting:
+                self._stay_at_once[job.id] = job.most_waiting
+        elif job.id in under_way.waiting and has_no_room:
+            self._stay[job.id] = job.most_waiting
+
     def write(self, connection: Connection, answers: list[Answer]) -> None:
         # Others may have claimed newer ticks since the decision, and these may take the place of older ones.
         now = ticks.now()
         gaps.skip_all(connection, self._skipped, now)
         run_ids = {(job, tick): run for job, tick, run in sql.INSERT_RUNS.execute(connection, self._rows)}
         by_job = {answer.decision.job.id: answer for answer in answers}
-        runs.skip_older_queued(connection, self._stay, now)
+        limits.skip_older_queued(connection, self._stay, now)
+        limits.skip_older_queued(connection, self._stay_at_once, now, at_once=True)
         for job, tick, state, due, holder, claimed, _begun in self._rows:
             run_id = run_ids.get((job, tick))
             if run_id is not None and holder is not None:
@@ -119,7 +128,7 @@ def claim_startup(
         due = now + job.startup_delay
         values = {"job_id": job.id, "kind": "startup", "tick": None, "start_number": start_number, "due": due}
         connection.execute(sql.SUPERSEDE_STARTUP, {**values, "now": now})
-        if not me.role.serves(job.options.queue):
+        if not me.begins_alone(job):
             waiting = {"state": "queued", "process_id": None, "claimed": None, "started": None}
             connection.execute(sql.INSERT_RUN, values | waiting)
             continue
@@ -138,39 +147,27 @@ def may_begin(job: Job, due: int, now: int) -> bool:
     return due <= (now + AHEAD if job.options.on_crash == "rerun" else now)
 
 
-def count_under_way(connection: Connection, by: Iterable[tuple[str, int]]) -> Statement | None:
-    """Return the statement that counts the runs of jobs that are under way, or wait to begin by an instant.
-
-    Each of its rows has the id of a job, how many those are, how many of them are started, and how many ticks
-    wait for a process with room. A job may have two rows, or none.
-    """
-    return sql.COUNT_UNDER_WAY.given(connection, list(by))
-
-
 class _UnderWay:
     """The jobs that have runs under way, of those some of whose ticks come due now."""
 
     def __init__(self, me: Identity, entering: Mapping[str, Job], rows: Iterable[Sequence[Any]]) -> None:
+        # A new tick of these is skipped.
         self.full: set[str] = set()
         # Jobs of which earlier ticks only wait, for a slot or for a process: a new tick goes behind them.
         self.waiting: set[str] = set()
-        for job_id, (held, started, queued) in added_up(rows).items():
+        # Those of them whose ticks wait for earlier runs, and how many do.
+        self.behind: dict[str, int] = {}
+        for job_id, (held, started, queued) in limits.added_up(rows).items():
             options = entering[job_id].options
             # Where this process queues for others, a queued run counts as if it were under way.
-            if started + (0 if me.role.serves(options.queue) else queued) >= options.max_instances:
+            counted = started + (0 if me.role.serves(options.queue) else queued)
+            if counted >= options.max_instances and options.overlap == "skip":
                 self.full.add(job_id)
             elif queued or held >= options.max_instances:
                 self.waiting.add(job_id)
+                if options.overlap != "skip":
+                    self.behind[job_id] = queued
         self.jobs = self.full | self.waiting
-
-
-def added_up(rows: Iterable[Sequence[Any]]) -> dict[str, tuple[int, int, int]]:
-    """Return by job the numbers that `count_under_way` returns."""
-    found: dict[str, tuple[int, int, int]] = {}
-    for job_id, held, started, queued in rows:
-        before = found.get(job_id, (0, 0, 0))
-        found[job_id] = (before[0] + held, before[1] + started, before[2] + queued)
-    return found
 
 
 def _advance(
@@ -192,7 +189,7 @@ def _advance(
         connection,
         workers.showing_life(me),
         job_sql.ADVANCE_WATERMARKS.given(connection, rows),
-        count_under_way(connection, by),
+        limits.count_under_way(connection, by),
     )
     workers.ensure(connection, me, shown)
     jobs = {job_id: it.job for job_id, it in entering.items()}

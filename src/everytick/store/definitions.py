@@ -197,6 +197,7 @@ def keep_options(connection: Connection, loaded: Sequence[tuple[AddedRow, Job]])
             "on_crash": job.options.on_crash,
             "grace": job.options.grace,
             "queue": job.options.queue,
+            "in_group": job.options.group,
         }
         connection.execute(job_sql.KEEP_OPTIONS, values)
 
@@ -290,6 +291,7 @@ def _described(job: Job) -> tuple[object, ...]:
         job.options.on_crash,
         job.options.grace,
         job.options.queue,
+        job.options.group,
         job.schedule.kept,
     )
 
@@ -309,6 +311,7 @@ class _Row(NamedTuple):
     on_crash: str
     grace: int | None
     queue: str | None
+    group: str | None
     schedule_data: str | None
     definition: str
     watermark: int

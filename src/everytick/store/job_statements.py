@@ -14,8 +14,8 @@ LIST_PAUSED_JOBS = "SELECT job_id, paused_us, paused_until_us FROM scheduler_job
 
 # All that a start compares: first the columns that UPDATE_JOBS writes, last those that it clears.
 LIST_DEFINED = """
-SELECT job_id, name, function, trigger, zone, on_crash, grace_us, queue, schedule_data, definition,
-       watermark_us, paused_us, paused_until_us, removed_us, call_data, exhausted_us, disabled_by
+SELECT job_id, name, function, trigger, zone, on_crash, grace_us, queue, group_name, schedule_data,
+       definition, watermark_us, paused_us, paused_until_us, removed_us, call_data, exhausted_us, disabled_by
 FROM scheduler_jobs
 """
 
@@ -30,21 +30,23 @@ READ_TO_CHANGE = READ_JOB + " /* on a server: FOR NO KEY UPDATE */"
 
 INSERT_JOBS = Load(
     "scheduler_jobs", "job_id", "name", "function", "trigger", "zone", "on_crash", "grace_us", "queue",
-    "schedule_data", "definition", "watermark_us", "paused_us", "pause_note", "registered_us", "changed_us",
+    "group_name", "schedule_data", "definition", "watermark_us", "paused_us", "pause_note", "registered_us",
+    "changed_us",
 )  # fmt: skip
 
 UPDATE_JOBS = Bulk(
     """
 UPDATE scheduler_jobs
 SET name = given.called, function = given.calls, trigger = given.at, zone = given.zone_name,
-    on_crash = given.crashing, grace_us = given.grace, queue = given.to_queue, schedule_data = given.kept,
+    on_crash = given.crashing, grace_us = given.grace, queue = given.to_queue, group_name = given.in_group,
+    schedule_data = given.kept,
     call_data = NULL, removed_us = NULL, exhausted_us = NULL
 FROM GIVEN AS given
 WHERE BY_KEY AND job_id = given.job
 RETURNING job_id
 """,
     key="job_id", job="text", called="text", calls="text", at="text", zone_name="text", crashing="text",
-    grace="bigint", to_queue="text", kept="text",
+    grace="bigint", to_queue="text", in_group="text", kept="text",
 )  # fmt: skip
 
 # Without numbers that no job has, to which one cannot be added on a server, and text, which is above all
@@ -62,7 +64,8 @@ WHERE job_id = :job_id
 # Options that an added job did not name are filled in by the process that runs it. This is no new definition,
 # so there is no new serial; and it is done only where the job is still the one that the process has loaded.
 KEEP_OPTIONS = """
-UPDATE scheduler_jobs SET call_data = :call_data, on_crash = :on_crash, grace_us = :grace, queue = :queue
+UPDATE scheduler_jobs
+SET call_data = :call_data, on_crash = :on_crash, grace_us = :grace, queue = :queue, group_name = :in_group
 WHERE job_id = :job_id AND call_data = :loaded
 """
 
@@ -115,7 +118,7 @@ WHERE job_id = :job_id AND removed_us IS NULL
 # A job that is in force under a former id goes on under another one.
 FORGET_JOB = "DELETE FROM scheduler_jobs WHERE job_id = :job_id"
 
-_COLUMNS = """name, function, trigger, zone, on_crash, grace_us, queue, schedule_data, definition,
+_COLUMNS = """name, function, trigger, zone, on_crash, grace_us, queue, group_name, schedule_data, definition,
        watermark_us, paused_us, paused_until_us, pause_note, registered_us, changed_us, exhausted_us,
        disabled_by"""
 COPY_JOB = f"""

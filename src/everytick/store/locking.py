@@ -9,8 +9,10 @@ and how many of its runs are under way. All transactions take their locks in thi
    alerts, reaping.
 3. the row of its own process, which each claim changes: who would reap it finds that its heartbeat moved.
 4. rows of jobs, in the order of their ids.
-5. rows of runs, in the order of their numbers.
-6. all else.
+5. groups of jobs with a limit, by an advisory lock for each, which nobody waits for. Who takes runs from the
+   queue has it while it counts them, and until they are taken.
+6. rows of runs, in the order of their numbers.
+7. all else.
 
 Only a transaction that is alone with (2) waits for the row of a job, or for a run of another process. All
 others pass over the rows that are locked (SKIP LOCKED), and look at them again a moment later, since the
@@ -28,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from . import job_statements as job_sql
+from . import limit_statements as limit_sql
 from . import process_statements as process_sql
 from . import statements as sql
 from .connections import Connection, Statement, is_on_server
@@ -61,13 +64,24 @@ def locking_jobs(connection: Connection, job_ids: Iterable[str]) -> Statement | 
     return job_sql.LOCK_JOBS.given(connection, [(job_id,) for job_id in job_ids])
 
 
-def busy_jobs(connection: Connection, job_ids: Iterable[str], locked: Iterable[Sequence[str]]) -> set[str]:
-    """Return which of these jobs others hold; `locked`: the answer to `locking_jobs`."""
+def locking_groups(connection: Connection, names: Iterable[str]) -> Statement | None:
+    """Return the statement that locks groups of jobs, but for those that others hold; None as above.
+
+    It returns the names of those that it locked.
+    """
     if not is_on_server(connection):
-        return set()
-    ours = {row[0] for row in locked}
-    others = [(job_id,) for job_id in job_ids if job_id not in ours]
-    return {row[0] for row in job_sql.READ_JOBS.execute(connection, others)}
+        return None
+    return limit_sql.LOCK_GROUPS.given(connection, [(name,) for name in names])
+
+
+def held_by_others(
+    connection: Connection, job_ids: Iterable[str], locked: Iterable[Sequence[str]]
+) -> set[str]:
+    """Return which of these jobs others hold; `locked`: the answer to `locking_jobs`. The same of groups.
+
+    A job that is not there counts too. Nobody holds anything in a file.
+    """
+    return set(job_ids) - {row[0] for row in locked} if is_on_server(connection) else set()
 
 
 def lock_runs(connection: Connection, run_ids: Sequence[int]) -> set[int]:

@@ -7,7 +7,6 @@ work through PgBouncer in its transaction mode.
 from __future__ import annotations
 
 import atexit
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -33,6 +32,7 @@ except ImportError:
     ) from None
 
 from .postgres_connection import CLOCK, CONNECT_SECONDS, READ_LIMITS, PostgresConnection, WiredConnection
+from .postgres_url import parameters_of, wrong_option
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -66,13 +66,6 @@ WHERE relname LIKE 'scheduler\\_%' AND pg_table_is_visible(relid)
 """
 
 
-# Variables by which PostgreSQL's library finds a server that the URL does not name.
-_PLACES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
-# Messages of the library about options, before any server is asked.
-_WRONG = re.compile(
-    r'invalid (port number|integer value|\w+ value): "[^"]*"|invalid integer value "[^"]*" for .*'
-    r'|definition of service "[^"]*" not found'
-)
 _NO_TLS = re.compile("SSL was required|certificate verify failed|server certificate for")
 _READ_ONLY = "25006"
 
@@ -146,33 +139,7 @@ class PostgresLedger(Ledger):
 
     def __init__(self, url: str, root: Path | None = None, application: str | None = None) -> None:
         super().__init__(url, root, application)
-        scheme, _, rest = url.partition("://")
-        # SQLAlchemy's spelling, postgresql+psycopg, is accepted too.
-        self._url = f"postgresql://{rest}"
-        try:
-            self._parameters = psycopg.conninfo.conninfo_to_dict(self._url)
-        except psycopg.ProgrammingError as problem:
-            if unknown := re.search(r'invalid URI query parameter: "(\w+)"', str(problem)):
-                raise ConfigurationError(f"{VARIABLE}: PostgreSQL knows no option {unknown[1]}") from None
-            # The message repeats parts of the URL, which may hold a password.
-            raise ConfigurationError(
-                f"{VARIABLE} cannot be read: write postgresql://user:password@host:5432/database"
-                " (a /, @, : or % in the password as %2F, %40, %3A, %25)"
-            ) from None
-        if scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
-            raise ConfigurationError(f"{VARIABLE}: use postgresql://, not {scheme}://")
-        self._check_parameters()
-
-    def _check_parameters(self) -> None:
-        found = self._parameters
-        for port in str(found.get("port") or "").split(","):
-            if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
-                raise ConfigurationError(f"{VARIABLE}: {port!r} is not a port: it is a number such as 5432")
-        where = ("host", "hostaddr", "service", "dbname")
-        if not any(found.get(name) for name in where) and not any(map(os.environ.get, _PLACES)):
-            raise ConfigurationError(
-                f"{VARIABLE} names neither a server nor a database: postgresql://user:password@host/database"
-            )
+        self._url, self._parameters = parameters_of(url)
 
     def __str__(self) -> str:
         return f"postgresql {self.place}"
@@ -231,8 +198,6 @@ class PostgresLedger(Ledger):
             ConfigurationError: what the URL asks for makes no sense.
         """
         timeout = str(self._parameters.get("connect_timeout") or CONNECT_SECONDS)
-        if not timeout.lstrip("-").isdigit():
-            raise ConfigurationError(f"{VARIABLE}: connect_timeout={timeout} is not a number of seconds")
         try:
             connection = WiredConnection.connect(
                 self._url,
@@ -244,9 +209,9 @@ class PostgresLedger(Ledger):
                 application_name=self._parameters.get("application_name") or "scheduler",
             )
         except psycopg.OperationalError as problem:
-            if wrong := _WRONG.search(one_line(problem)):
+            if wrong := wrong_option(one_line(problem)):
                 raise ConfigurationError(
-                    f"{VARIABLE}, or a variable of PostgreSQL's such as PGSSLMODE: {wrong[0]}"
+                    f"{VARIABLE}, or a variable of PostgreSQL's such as PGSSLMODE: {wrong}"
                 ) from None
             raise
         encoding = connection.info.parameter_status("server_encoding")

@@ -4,9 +4,9 @@
 # others have watched since it fell silent, or they would declare it dead once more.
 REGISTER_PROCESS = """
 INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_us, start_number, role, queues,
-                                 schedule_digest, job_filter)
+                                 schedule_digest, job_filter, group_limits)
 VALUES (:process_id, :host, :pid, :now, :now, :now, :start_number, :role, :queues,
-        :schedule_digest, :job_filter)
+        :schedule_digest, :job_filter, :group_limits)
 """
 
 # `joined`: when the process joined. Its row may say later, if it was declared dead and came back. Workers do

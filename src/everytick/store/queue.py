@@ -14,9 +14,9 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import AHEAD
 
-from . import claims, locking, pauses, requests, workers
+from . import claims, limits, locking, pauses, requests, workers
 from . import statements as sql
-from .connections import Connection, Statement, is_on_server, together
+from .connections import Connection, Statement, together
 from .records import TOO_MANY, Claim, Identity, JobState, Room
 
 _PAGE = 500
@@ -60,12 +60,15 @@ class Found:
 
     left: to others, and why. at_limit: for one of their own to end. busy: another process changes them.
     odd: single runs that nobody can take, and why.
+    missed: ticks that waited for that, or for a place in their group, beyond their grace time, which was
+    recorded; each with its job.
     """
 
     left: dict[str, str] = field(default_factory=dict)
     at_limit: set[str] = field(default_factory=set)
     busy: set[str] = field(default_factory=set)
     odd: dict[Any, str] = field(default_factory=dict)
+    missed: list[tuple[str, int]] = field(default_factory=list)
 
 
 def is_any(connection: Connection, me: Identity) -> bool:
@@ -130,6 +133,13 @@ class _Taker:
         self._states: dict[str, JobState] = {}
         self._held: Counter[str] = Counter()
         self._looked: set[str] = set()
+        # By the names of the groups how many slots their runs hold; without those that others look at.
+        self._in_groups: Counter[str] = Counter()
+        self._groups_looked: set[str] = set()
+        # Runs that waited for too long, each with when it was due, and what for.
+        self._late: list[tuple[int, int, str]] = []
+        # By job the newest tick that is to replace a run, and its own run.
+        self._replacing: dict[str, tuple[int, int]] = {}
         # Of runs that were claimed together the instant at which the first of them was taken, and its tick.
         self._first: dict[tuple[str, int], tuple[int, int]] = {}
 
@@ -159,14 +169,14 @@ class _Taker:
             job = self._jobs.get(run.job_id)
             if (run.job_id, run.together) in self._first:
                 continue
-            if not self._may_be_taken(connection, run) or job is None:
+            if not self._may_be_taken(connection, run, cut=cut) or job is None:
                 continue
             # Each at an instant of its own: runs that are claimed at the same instant run one after another.
             instant = self._now + len(self.taken) + len(rows)
             if run.together is not None and run.tick is not None:
                 self._first[run.job_id, run.together] = (instant, run.tick)
             if cut:
-                self._take_cut(connection, run, instant)
+                self._take_cut(connection, run, job, instant)
                 continue
             begins = claims.may_begin(job, run.due, self._now) and self.room.enter(job)
             if not begins:
@@ -175,9 +185,12 @@ class _Taker:
             begun = max(self._now, run.due) if begins else None
             state = "running" if begins else "claimed"
             rows.append((run.run_id, run.attempt, run.due, state, instant, begun))
-            if run.kind != "backfill":
-                self._held[run.job_id] += 1
+            self._count(run, job)
         self._take_these(connection, claimed, rows)
+        self._found.missed += limits.skip_late(connection, self._late, self._now)
+        limits.make_way(connection, self._me, self._replacing, self._now)
+        self._late.clear()
+        self._replacing.clear()
 
     def take_followers(self, connection: Connection) -> None:
         """Take those that run in the slot of one that was taken: they need no other place."""
@@ -210,17 +223,21 @@ class _Taker:
             connection,
             locking.locking_jobs(connection, unknown),
             pauses.reading(connection, unknown),
-            claims.count_under_way(connection, ((job_id, self._now) for job_id in unknown)),
+            limits.count_under_way(connection, ((job_id, self._now) for job_id in unknown)),
         )
         states = pauses.states(rows)
-        if is_on_server(connection):
-            busy = states.keys() - {job_id for (job_id,) in locked}
-            self._found.busy |= busy
-            states = {job_id: state for job_id, state in states.items() if job_id not in busy}
-        self._states |= states
-        self._held += Counter({job_id: held for job_id, (held, _, _) in claims.added_up(counted).items()})
+        busy = locking.held_by_others(connection, states, locked)
+        self._found.busy |= busy
+        self._states |= {job_id: state for job_id, state in states.items() if job_id not in busy}
+        self._held += Counter({job_id: held for job_id, (held, _, _) in limits.added_up(counted).items()})
+        options = (job.options for job in map(self._jobs.get, unknown) if job is not None)
+        groups = {it.group for it in options if it.group is not None} & self._me.group_limits.keys()
+        groups -= self._groups_looked
+        if groups:
+            self._groups_looked |= groups
+            self._in_groups.update(limits.look_at_groups(connection, groups))
 
-    def _may_be_taken(self, connection: Connection, run: _Run) -> bool:
+    def _may_be_taken(self, connection: Connection, run: _Run, *, cut: bool) -> bool:
         job, state = self._jobs.get(run.job_id), self._states.get(run.job_id)
         if state is None:
             return False
@@ -236,12 +253,35 @@ class _Taker:
             self._found.left[run.job_id] = why
             return False
         # How many runs of a backfill there are at once was decided when they were made.
-        if run.kind == "backfill" or self._held[run.job_id] < job.options.max_instances:
+        is_at_limit = run.kind != "backfill" and self._held[run.job_id] >= job.options.max_instances
+        if not is_at_limit and self._has_place_in_group(job):
             return True
-        self._found.at_limit.add(run.job_id)
+        if is_at_limit:
+            self._found.at_limit.add(run.job_id)
+        if run.kind == "scheduled" and run.attempt == 1 and run.tick is not None and not cut:
+            if job.too_late(run.due, self._now):
+                what = "an earlier run" if is_at_limit else f"a place in the group {job.options.group}"
+                self._late.append((run.run_id, run.due, f"it waited for {what}"))
+            elif is_at_limit and job.options.overlap == "replace":
+                self._replacing[run.job_id] = run.tick, run.run_id
         return False
 
-    def _take_cut(self, connection: Connection, run: _Run, instant: int) -> None:
+    def _has_place_in_group(self, job: Job) -> bool:
+        group = job.options.group
+        if group is None or group not in self._me.group_limits:
+            return True
+        if group not in self._in_groups:
+            self._found.busy.add(job.id)
+            return False
+        return self._in_groups[group] < self._me.group_limits[group]
+
+    def _count(self, run: _Run, job: Job) -> None:
+        if run.kind != "backfill":
+            self._held[job.id] += 1
+        if job.options.group is not None and job.options.group in self._in_groups:
+            self._in_groups[job.options.group] += 1
+
+    def _take_cut(self, connection: Connection, run: _Run, job: Job, instant: int) -> None:
         if not locking.lock_runs(connection, [run.run_id]):
             self._found.busy.add(run.job_id)
             return
@@ -255,8 +295,7 @@ class _Taker:
         if connection.execute(sql.TAKE_CUT, values).rowcount == 1:
             held = Claim(*run[:4], run.due, instant, run.attempt + 1, run.crashes + 1)
             self.taken.append(held)
-            if run.kind != "backfill":
-                self._held[run.job_id] += 1
+            self._count(run, job)
             self.room.reserve()
 
 

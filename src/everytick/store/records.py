@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from everytick.model import ticks
+from everytick.model.group_limits import NO_LIMITS, GroupLimits
 from everytick.model.job import Job
 from everytick.model.job_filter import ALL_JOBS, JobFilter
 from everytick.model.misfire import Decision
@@ -16,6 +17,7 @@ from everytick.system import system
 
 # The error of a run that was cancelled before it began, or by request.
 CANCELLED = "its cancellation was requested"
+
 # Of one that was asked to end, and whose process died before it did.
 CANCELLED_WITH_ITS_PROCESS = f"{CANCELLED}, and its process died"
 # More attempts than any run has; to each smaller number one can be added on a server.
@@ -28,7 +30,7 @@ class Identity:
     """One start of one process. With attempt and time of a claim it is the token of every later write.
 
     schedule_digest: that of the jobs which its code declares; None for a process that declares none.
-    job_filter: the jobs that it is set to run.
+    job_filter: the jobs that it is set to run. group_limits: how many runs of a group it lets be under way.
     """
 
     process_id: str
@@ -37,12 +39,27 @@ class Identity:
     role: Role = ALL
     schedule_digest: str | None = None
     job_filter: JobFilter = ALL_JOBS
+    group_limits: GroupLimits = NO_LIMITS
 
     @staticmethod
     def new(
-        role: Role = ALL, schedule_digest: str | None = None, job_filter: JobFilter = ALL_JOBS
+        role: Role = ALL,
+        schedule_digest: str | None = None,
+        job_filter: JobFilter = ALL_JOBS,
+        group_limits: GroupLimits = NO_LIMITS,
     ) -> Identity:
-        return Identity(system.new_id(), host_name(), system.pid(), role, schedule_digest, job_filter)
+        return Identity(
+            system.new_id(), host_name(), system.pid(), role, schedule_digest, job_filter, group_limits
+        )
+
+    def begins_alone(self, job: Job) -> bool:
+        """Return whether runs of a job begin here with their claim: else they wait in the queue first.
+
+        There they wait for a process that serves them, and for a place in their group.
+        """
+        group = job.options.group
+        is_limited = group is not None and group in self.group_limits
+        return not is_limited and self.role.serves(job.options.queue)
 
 
 @dataclass(slots=True)
@@ -273,6 +290,11 @@ def settled_until(watermark: int, paused_until: int | None) -> int:
     The ticks of a pause with an end are written down together with the next tick after it.
     """
     return watermark if paused_until is None else max(watermark, paused_until - 1)
+
+
+def replaced(tick: str) -> str:
+    """Return the error of a run that was asked to end for a tick, given as text, that came due meanwhile."""
+    return f"replaced by the tick of {tick}"
 
 
 def host_name() -> str:

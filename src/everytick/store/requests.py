@@ -72,10 +72,14 @@ def read(connection: Connection, run_id: int) -> tuple[str, str] | None:
     return None if row is None else (str(row[0]), str(row[1]))
 
 
-def to_cancel(connection: Connection, me: Identity) -> list[int]:
-    """Return the runs of this process whose cancellation was requested."""
+def to_cancel(connection: Connection, me: Identity) -> dict[int, int | None]:
+    """Return the runs of this process that are asked to end, each with the tick that is to replace it.
+
+    None where a person asked for it.
+    """
     rows = connection.execute(sql.LIST_TO_CANCEL, {"process_id": me.process_id}).fetchall()
-    return [int(row[0]) for row in rows]
+    # A file takes any type in any column.
+    return {int(run_id): tick if type(tick) is int else None for run_id, tick in rows}
 
 
 # How the note begins of a job that code adds at each start; behind it stands where that code is.

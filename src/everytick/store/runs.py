@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from operator import itemgetter
 from typing import Any
 
 from everytick.model import ticks
+from everytick.model.job import Job
 
 from . import job_statements as job_sql
-from . import locking, reports, workers
+from . import limit_statements, limits, locking, pauses, reports, workers
 from . import statements as sql
 from .connections import Connection, together
 from .records import CANCELLED, Claim, Identity, Outcome
-
-# Each process looks for runs that wait about once a second: after so long no one had room for them.
-_LOOKED_SECONDS = 1.5
 
 
 def release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> None:
@@ -29,58 +27,57 @@ def requeue(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim,
     With each, how many ticks of its job may wait so: of more the newest do, as after an outage (R5).
     """
     _release(connection, me, [held for held, _stay in waiting])
-    skip_older_queued(connection, {held.job_id: stay for held, stay in waiting}, ticks.now())
+    limits.skip_older_queued(connection, {held.job_id: stay for held, stay in waiting}, ticks.now())
 
 
-def skip_older_queued(connection: Connection, stay: Mapping[str, int], now: int) -> None:
-    """Skip ticks that wait as no process had room; `stay`: how many of the newest remain, by job."""
-    seen_by_all = now - int(_LOOKED_SECONDS * ticks.SECOND)
-    sql.SKIP_OLDER_QUEUED.execute(connection, list(stay.items()), now=now, seen_by_all=seen_by_all)
-
-
-def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, int]]) -> dict[int, str]:
+def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, Job]]) -> dict[int, str]:
     """Record that runs which had to wait are about to be entered; no two of one job.
 
-    With each, how many runs of its job may be under way. Returns for each run `started`; `lost` if the
-    lease was lost in the meantime; or why it may not begin: `overlap`, `paused`, `waits`, behind an
-    earlier run that waits too, or `busy`, while another process changes its job: to be asked again.
+    Returns for each run `started`; `lost` if the lease was lost in the meantime; or why it may not begin:
+    `overlap`, `paused`, `waits`, behind another run of its job, or `busy`, while another process changes its
+    job: to be asked again.
     """
-    given = [held.job_id for held, _most in waiting]
-    by_clock = [(held.job_id,) for held, _most in waiting if held.kind != "manual"]
+    given = [held.job_id for held, _job in waiting]
+    by_clock = [(held.job_id,) for held, _job in waiting if held.kind != "manual"]
     # Runs of a backfill have a limit of their own.
-    counted = [held for held, _most in waiting if held.kind != "backfill"]
+    counted = [held for held, _job in waiting if held.kind != "backfill"]
     with_due = [(held.run_id, held.job_id, held.claimed, held.due) for held in counted]
     shown, locked, paused, others = together(
         connection,
         workers.showing_life(me),
         locking.locking_jobs(connection, given),
         job_sql.LIST_PAUSED.given(connection, by_clock, now=ticks.now()),
-        sql.COUNT_HELD_BY_OTHERS.given(connection, with_due, process_id=me.process_id),
+        limit_statements.COUNT_HELD_BY_OTHERS.given(connection, with_due, process_id=me.process_id),
     )
     workers.ensure(connection, me, shown)
-    busy = locking.busy_jobs(connection, given, locked)
-    verdicts = {held.run_id: "busy" for held, _most in waiting if held.job_id in busy}
-    waiting = [(held, most) for held, most in waiting if held.job_id not in busy]
-    for held, reason in _not_now(waiting, {job_id for (job_id,) in paused}, others):
+    busy = pauses.read_all(connection, locking.held_by_others(connection, given, locked))
+    verdicts = {held.run_id: "busy" for held, _job in waiting if held.job_id in busy}
+    waiting = [(held, job) for held, job in waiting if held.job_id not in busy]
+    stay: dict[str, int] = {}
+    for held, job, reason in _not_now(waiting, {job_id for (job_id,) in paused}, others):
         verdicts[held.run_id] = _turn_away(connection, me, held, reason)
-    rows = sorted(_row(held) for held, _most in waiting if held.run_id not in verdicts)
+        if reason == "waits" and job.options.overlap != "skip":
+            stay[job.id] = job.most_waiting
+    limits.skip_older_queued(connection, stay, ticks.now(), at_once=True)
+    rows = sorted(_row(held) for held, _job in waiting if held.run_id not in verdicts)
     values = {"process_id": me.process_id, "started": ticks.now()}
     started = {run_id for run_id, _attempt in sql.START_RUNS.execute(connection, rows, **values)}
     return verdicts | {row[0]: "started" if row[0] in started else "lost" for row in rows}
 
 
 def _not_now(
-    waiting: Iterable[tuple[Claim, int]], paused: Set[str], counted: Iterable[Sequence[Any]]
-) -> Iterator[tuple[Claim, str]]:
+    waiting: Iterable[tuple[Claim, Job]], paused: Set[str], counted: Iterable[Sequence[Any]]
+) -> Iterator[tuple[Claim, Job, str]]:
     """Yield those that may not begin now, and why."""
     others = {run_id: (held, started) for run_id, held, started in counted}
-    for held, most in waiting:
+    for held, job in waiting:
+        most = job.options.max_instances
         if held.kind != "manual" and held.job_id in paused:
-            yield held, "paused"
-        elif others.get(held.run_id, (0, 0))[1] >= most:
-            yield held, "overlap"
+            yield held, job, "paused"
+        elif others.get(held.run_id, (0, 0))[1] >= most and job.options.overlap == "skip":
+            yield held, job, "overlap"
         elif others.get(held.run_id, (0, 0))[0] >= most:
-            yield held, "waits"
+            yield held, job, "waits"
 
 
 def _turn_away(connection: Connection, me: Identity, held: Claim, reason: str) -> str:

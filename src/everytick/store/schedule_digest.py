@@ -20,7 +20,7 @@ from everytick.model.job import Job
 from .connections import Connection
 
 # Counted up when the rows of the same jobs are written otherwise.
-_FORM = 1
+_FORM = 2
 
 _READ = """
 SELECT digest FROM scheduler_schedule WHERE number = 1
@@ -39,7 +39,13 @@ def digest_of(jobs: Iterable[Job]) -> str:
     described = (
         (
             *(job.id, job.name, job.reference, job.schedule.text, job.schedule.zone_name, job.definition),
-            *(job.options.on_crash, job.options.grace, job.options.queue, job.schedule.data),
+            *(
+                job.options.on_crash,
+                job.options.grace,
+                job.options.queue,
+                job.options.group,
+                job.schedule.data,
+            ),
         )
         for job in jobs
     )

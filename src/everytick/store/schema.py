@@ -63,8 +63,12 @@ jobs = Table(
     Column("queue", Text),
     # The setting that disables it in all processes which claim: it counts as paused then.
     Column("disabled_by", Text),
+    # The group whose limit its runs share. Null: none.
+    Column("group_name", Text),
     info=_OFTEN_WRITTEN,
 )
+_GROUPED = text("group_name IS NOT NULL")
+Index("scheduler_jobs_group", jobs.c.group_name, sqlite_where=_GROUPED, postgresql_where=_GROUPED)
 # None on the watermark: an indexed column costs each claim an entry in every index of the table.
 Index("scheduler_jobs_serial", jobs.c.serial)
 
@@ -101,6 +105,8 @@ runs = Table(
     Column("for_tick_us", BigInteger),
     # When its cancellation was requested.
     Column("cancel_us", BigInteger),
+    # The tick for which it was asked to end; null where a person asked.
+    Column("replaced_by_us", BigInteger),
     # The last attempt of which the alerts have taken note.
     Column("told_attempt", Integer),
     # The backfill that it was made for, whose runs have the kind `backfill`.
@@ -211,6 +217,8 @@ processes = Table(
     Column("schedule_digest", Text),
     # The jobs that it is set to run, as JSON: patterns of ids. Null: all.
     Column("job_filter", Text),
+    # The limits of groups that it goes by, as JSON. Null: none.
+    Column("group_limits", Text),
     info=_OFTEN_WRITTEN,
 )
 

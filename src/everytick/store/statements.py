@@ -51,67 +51,6 @@ ON CONFLICT DO NOTHING
 RETURNING run_id
 """
 
-# A run that is only reserved, until its jitter is over, is not under way (R7). Runs claimed together run one
-# after another, in one slot (R5). And how many of them do more than wait for a moment: those that are
-# started, and those that should have been a second ago, since the process that has their lease may be frozen.
-# A run that waited in the queue, and is recorded as started since a moment, may not have been entered yet.
-#
-# And the ticks that wait for a process with room. Runs of a backfill have a limit of their own.
-COUNT_UNDER_WAY = Bulk(
-    """
-WITH given AS (SELECT job, by_us FROM GIVEN AS given)
-SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us),
-       count(DISTINCT CASE WHEN state = 'running' AND NOT (started_us > given.by_us - 500000
-                                AND due_us < CASE WHEN started_us > 0 THEN started_us - 1000000 END)
-                             OR state = 'claimed' AND due_us < given.by_us - 1000000
-                           THEN process_id || ' ' || claimed_us END), 0
-FROM given CROSS JOIN scheduler_runs
-WHERE job_id = given.job AND state IN ('claimed', 'running') AND kind <> 'backfill'
-  AND (state = 'running' OR due_us <= given.by_us)
-GROUP BY given.job
-UNION ALL
-SELECT given.job, 0, 0, count(*) FROM scheduler_runs JOIN given ON job_id || '' = given.job
-WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND due_us <= given.by_us
-GROUP BY given.job
-""",
-    job="text", by_us="bigint",
-)  # fmt: skip
-
-# Several runs are due and wait for a slot: the earlier ones go first.
-COUNT_HELD_BY_OTHERS = Bulk(
-    """
-SELECT given.run, count(DISTINCT process_id || ' ' || claimed_us),
-       count(DISTINCT CASE WHEN state = 'running' OR due_us < given.due - 1000000
-                           THEN process_id || ' ' || claimed_us END)
-FROM GIVEN AS given CROSS JOIN scheduler_runs
-WHERE job_id = given.job AND state IN ('claimed', 'running') AND kind <> 'backfill'
-  AND NOT (process_id = :process_id AND claimed_us = given.claimed)
-  AND (state = 'running' OR (due_us, run_id) < (given.due, given.run))
-GROUP BY given.run
-""",
-    run="bigint", job="text", claimed="bigint", due="bigint",
-)  # fmt: skip
-
-# Of the ticks of a job that wait for a process, the newest stay: as many as would be made up for. Those
-# that not every process has seen yet stay too.
-SKIP_OLDER_QUEUED = Bulk(
-    """
-UPDATE scheduler_runs SET state = 'skipped', reason = 'coalesced', finished_us = :now
-WHERE state = 'queued' AND run_id IN (
-    /* on a server: SELECT run_id FROM scheduler_runs WHERE run_id IN ( */
-    SELECT run_id FROM (
-        SELECT run_id, due_us, given.stay AS stay,
-               row_number() OVER (PARTITION BY job_id ORDER BY tick_us DESC) AS place
-        FROM scheduler_runs JOIN GIVEN AS given ON job_id || '' = given.job
-        WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND attempt = 1
-    ) AS waiting
-    WHERE place > stay AND due_us < :seen_by_all
-    /* on a server: ) FOR UPDATE SKIP LOCKED */)
-RETURNING run_id
-""",
-    job="text", stay="bigint",
-)  # fmt: skip
-
 # A run that begins at once is recorded as started in the very transaction that claims it.
 INSERT_RUNS = Bulk(
     """
@@ -332,7 +271,7 @@ READ_RUN_TO_CHANGE = READ_RUN + " /* on a server: FOR UPDATE */"
 RETRY_ENDED = """
 UPDATE scheduler_runs
 SET state = 'queued', attempt = attempt + 1, due_us = :now, process_id = NULL, claimed_us = NULL,
-    started_us = NULL, finished_us = NULL, rerun_until_us = NULL, cancel_us = NULL
+    started_us = NULL, finished_us = NULL, rerun_until_us = NULL, cancel_us = NULL, replaced_by_us = NULL
 WHERE run_id = :run_id AND state IN ('failed', 'timed_out', 'cancelled', 'interrupted', 'lost')
   AND attempt BETWEEN 0 AND 1073741822
 """
@@ -356,7 +295,7 @@ SET (state, attempt, process_id, claimed_us, started_us, finished_us, error, tra
                 scheduler_runs.due_us)
         FROM scheduler_attempts AS ended
         WHERE ended.run_id = scheduler_runs.run_id AND ended.attempt = scheduler_runs.attempt - 1),
-    rerun_until_us = NULL, cancel_us = :asked
+    rerun_until_us = NULL, cancel_us = :asked, replaced_by_us = NULL
 WHERE run_id = :run_id AND state IN ('queued', 'retrying') AND EXISTS (
     SELECT 1 FROM scheduler_attempts AS ended
     WHERE ended.run_id = scheduler_runs.run_id AND ended.attempt = scheduler_runs.attempt - 1)
@@ -374,7 +313,7 @@ UPDATE scheduler_runs SET cancel_us = :now WHERE run_id = :run_id AND state IN (
 """
 
 LIST_TO_CANCEL = """
-SELECT run_id FROM scheduler_runs
+SELECT run_id, replaced_by_us FROM scheduler_runs
 WHERE process_id = :process_id AND cancel_us IS NOT NULL AND state IN ('claimed', 'running')
 """
 

@@ -68,6 +68,7 @@ def enter(connection: Connection, me: Identity, start_number: int) -> int:
         "queues": ",".join(me.role.queues) or None,
         "schedule_digest": me.schedule_digest,
         "job_filter": me.job_filter.kept,
+        "group_limits": me.group_limits.kept,
     }
     connection.execute(process_sql.REGISTER_PROCESS, values)
     return now

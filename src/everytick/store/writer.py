@@ -140,7 +140,7 @@ class Writer:
         self._hurry_at = min(self._hurry_at, system.monotonic() + seconds)
 
     def wake_others(self) -> None:
-        """Let other processes look, where they can be told, after this commit. For operations of this writer.
+        """Let other processes look, where they can be told, after this commit or the next one.
 
         Not with the commit: those that tell something wait for each other. At most ten times a second.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -71,6 +72,15 @@ def without_control(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or _is_harmless(c) else ascii(c)[1:-1] for c in text)
+
+
+def with_further_lines_indented(text: str) -> str:
+    """Return a message or a traceback as people get it.
+
+    Names of jobs and errors come from elsewhere: they must not steer a terminal, and none of their lines may
+    look like a line of the log.
+    """
+    return re.sub(r"\n(?=[^\n])", "\n    ", without_control(text.replace("\r\n", "\n")))
 
 
 def _is_harmless(c: str) -> bool:

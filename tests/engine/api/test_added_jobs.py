@@ -332,13 +332,13 @@ async def test_a_job_with_an_option_of_a_newer_version_is_kept_and_stops_nothing
     with changing(scheduler.ledger) as hand:
         [[call]] = hand.execute("SELECT call_data FROM scheduler_jobs WHERE job_id = 'newer'").fetchall()
         kept = json.loads(call)
-        kept["options"]["overlap"] = "wait"
+        kept["options"]["priority"] = 1
         hand.execute("UPDATE scheduler_jobs SET call_data = ? WHERE job_id = 'newer'", (json.dumps(kept),))
     again = restarted(scheduler)
     async with again:
         assert [job.id for job in again.get_jobs()] == ["older"]
     listed = {row["id"]: row for row in ask_json(again, "jobs")}
-    assert "lacks: overlap" in str(listed["newer"])
+    assert "lacks: priority" in str(listed["newer"])
 
 
 @pytest.mark.parametrize(

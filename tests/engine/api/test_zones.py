@@ -138,7 +138,9 @@ async def test_all_who_show_a_job_with_a_fixed_offset_agree_with_what_runs(
     rows = {row["id"]: row for row in job_rows(scheduler.ledger, declared)}
     assert {row["timezone"] for row in rows.values()} == {"UTC+05:30"}
     begin = ticks.now()
-    planned = coming(scheduler.ledger, declared, begin, begin + ticks.DAY, 10, max_workers=4).ticks
+    planned = coming(
+        scheduler.ledger, declared, begin, begin + ticks.DAY, 10, max_workers=4, group_limits={}
+    ).ticks
     assert [tick["tick"] for tick in planned] == [rows["added"]["next_run"]] * 2
     assert datetime.fromisoformat(planned[0]["tick"]).strftime("%H:%M") == "03:30"
     in_code = {job.id: job for job in jobs}

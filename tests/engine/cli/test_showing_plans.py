@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
+from everytick import settings as settings_room
 from everytick.cli.progress import Progress
 
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
@@ -104,7 +105,7 @@ def test_ticks_that_come_while_the_run_before_goes_on_are_counted(scheduler: Asy
     takes(scheduler, "job", 75)
     # A run of 75 s skips the next tick, and the one after that begins anew.
     assert summary(scheduler)["overlaps"] == [
-        {"job_id": "job", "ticks": 720, "first": "2026-03-01T00:01:00+00:00", "p95": 75.0}
+        {"job_id": "job", "ticks": 720, "first": "2026-03-01T00:01:00+00:00", "p95": 75.0, "overlap": "skip"}
     ]
     printed = ask(scheduler, "plan", "--summary", "--from", "2026-03-01")
     assert "job: 720 ticks would be skipped, the first at 2026-03-01 00:01:00 UTC" in printed
@@ -117,6 +118,37 @@ def test_a_run_that_ends_in_time_or_has_room_beside_it_skips_nothing(
     scheduler.add_job(nothing, "cron", minute="*", id="job", max_instances=instances)
     takes(scheduler, "job", seconds)
     assert sum(it["ticks"] for it in summary(scheduler)["overlaps"]) == skipped
+
+
+@pytest.mark.parametrize(
+    ("overlap", "said"),
+    [
+        ("wait", "1,439 ticks would wait, the first"),
+        ("wait-one", "1,439 ticks would wait, the newest one only, the first"),
+        ("replace", "1,439 ticks would replace a run, the first"),
+    ],
+)
+def test_what_becomes_of_ticks_that_come_too_early_is_told(
+    scheduler: AsyncIOScheduler, overlap: str, said: str
+) -> None:
+    scheduler.add_job(nothing, "cron", minute="*", id="job", overlap=overlap)
+    takes(scheduler, "job", 75)
+    [found] = summary(scheduler)["overlaps"]
+    assert (found["ticks"], found["overlap"]) == (1439, overlap)
+    assert said in " ".join(ask(scheduler, "plan", "--summary", "--from", "2026-03-01").split())
+
+
+def test_more_jobs_of_a_group_at_once_than_its_limit_are_marked(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCHEDULER_GROUP_LIMITS", "database=1")
+    settings_room.settings.cache_clear()
+    for name in ("a", "b"):
+        scheduler.add_job(nothing, "cron", hour=2, id=name, group="database")
+    [found] = summary(scheduler)["collisions"]
+    assert found["exceeds_groups"] == ["database"]
+    printed = ask(scheduler, "plan", "--summary", "--from", "2026-03-01")
+    assert "more than SCHEDULER_GROUP_LIMITS=database=1: 2 jobs at" in " ".join(printed.split())
 
 
 def test_jobs_that_are_due_together_are_one_line(scheduler: AsyncIOScheduler) -> None:
@@ -132,6 +164,7 @@ def test_jobs_that_are_due_together_are_one_line(scheduler: AsyncIOScheduler) ->
             "times": 3,
             "first": "2026-03-01T02:00:00+00:00",
             "exceeds_max_workers": True,  # the fixture has four
+            "exceeds_groups": [],
         }
     ]
     [line] = [it for it in ask(scheduler, "plan", "--from", "2026-03-01").splitlines() if "9 jobs" in it]

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from everytick import AsyncIOScheduler
+from everytick.dashboard.addresses import without_secret_query
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import (
     SESSION_SECONDS,
@@ -202,3 +203,11 @@ def client(scheduler: AsyncIOScheduler, authenticator: Authenticator, session: s
 async def status(browser: httpx.AsyncClient) -> int:
     """Return whether a page is shown."""
     return (await browser.get("/api/v1/jobs")).status_code
+
+
+@pytest.mark.parametrize(
+    "query", ["token=sesame-open-now", "a=b&api_key=sesame-open-now", "%74oken=sesame-open-now"]
+)
+def test_a_token_in_an_address_is_not_handed_on_to_the_sign_in(query: str) -> None:
+    assert "sesame" not in without_secret_query(f"/runs?{query}&state=failed")
+    assert without_secret_query(f"/runs?{query}&state=failed").endswith("state=failed")

@@ -82,7 +82,8 @@ def test_each_kind_of_change_is_told_with_the_ticks_before_and_after(scheduler: 
     start_once(("kept", DAILY), ("moved", DAILY), ("gone", DAILY), ("patient", DAILY))
     scheduler.add_job(task, id="kept", **DAILY)
     scheduler.add_job(task, "cron", hour=4, timezone="Asia/Tokyo", id="moved")
-    scheduler.add_job(task, id="patient", misfire_grace_time=60, name="Patience", **DAILY)
+    options: dict[str, Any] = {"misfire_grace_time": 60, "name": "Patience", "group": "database"}
+    scheduler.add_job(task, id="patient", **options, **DAILY)
     scheduler.add_job(task, id="new", **DAILY)
     found = named(of(scheduler))
     assert {job_id: change.what for job_id, change in found.items()} == {
@@ -99,7 +100,11 @@ def test_each_kind_of_change_is_told_with_the_ticks_before_and_after(scheduler: 
     for side, hour in ((moved.old, "T03:00:00"), (moved.new, "T19:00:00")):
         assert side.next is not None
         assert [hour in tick for tick in side.next] == [True] * 3
-    assert found["patient"].details == {"misfire_grace_time": (600, 60), "name": ("task", "Patience")}
+    assert found["patient"].details == {
+        "misfire_grace_time": (600, 60),
+        "name": ("task", "Patience"),
+        "group": (None, "database"),
+    }
     assert found["gone"].new is None
     assert re.fullmatch(r".*test_diff\.py:\d+", found["new"].declared_at or "")
 

@@ -211,3 +211,29 @@ def test_an_object_with_an_asynchronous_call_is_cut_at_its_timeout_like_a_corout
     results = tried(scheduler, 60, [], takes=2).jobs
     assert results["object"].ran == results["function"].ran == 60
     assert results["thread"].ran == 30
+
+
+def test_what_becomes_of_ticks_that_come_too_early_is_simulated(scheduler: AsyncIOScheduler) -> None:
+    async def coroutine() -> None: ...
+
+    for overlap in ("wait", "wait-one", "replace"):
+        grace, group = 5, "database"
+        scheduler.add_job(
+            coroutine,
+            "interval",
+            seconds=1,
+            id=overlap,
+            overlap=overlap,
+            misfire_grace_time=grace,
+            group=group,
+        )
+    scheduler.add_job(lambda: None, "interval", seconds=1, id="thread", overlap="replace")
+    results = tried(scheduler, 60, [], takes=2).jobs
+    assert results["wait"].skipped["missed"] > 20
+    assert results["wait"].longest <= 2 * SECOND
+    assert results["wait-one"].skipped["coalesced"] > 20
+    assert (results["replace"].replaced, results["replace"].ran) == (59, 1)
+    # Nothing can end it: the newest tick waits.
+    assert results["thread"].replaced == 0
+    assert results["thread"].skipped["coalesced"] > 20
+    assert results["wait"].notes == ["its group database is not simulated: a run may wait for a place there"]

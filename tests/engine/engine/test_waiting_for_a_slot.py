@@ -18,7 +18,7 @@ from everytick import AsyncIOScheduler
 from everytick.explain import why
 from everytick.model import ticks
 from everytick.model.misfire import decide
-from everytick.store import claims, runs
+from everytick.store import claims, limits, runs
 from everytick.store.connections import transaction
 from everytick.store.records import Claim, Identity, Room
 from everytick.system import use
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 @pytest.fixture
 def all_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a tick that waits be one for which no process had room, from the first moment on."""
-    monkeypatch.setattr(runs, "_LOOKED_SECONDS", 0.0)
+    monkeypatch.setattr(limits, "_LOOKED_SECONDS", 0.0)
 
 
 class Hold:

@@ -237,7 +237,7 @@ async def test_apprise_is_needed_where_there_is_an_address_and_only_there(
 @pytest.mark.parametrize(
     ("addresses", "which"),
     [
-        ("json://localhost/x, sesame://open-it", "address 2 of 2, which begins with sesame://"),
+        ("json://localhost/x, sesame://open-it", "address 2 of 2 is not one"),
         ("mailto://", "address 1 of 1, which begins with mailto://"),
     ],
 )

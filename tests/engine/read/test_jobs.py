@@ -166,6 +166,7 @@ async def test_a_job_may_go_while_the_plan_is_read(
                     begin + ticks.DAY,
                     1_000,
                     max_workers=4,
+                    group_limits={},
                 )
             assert "stays" in found.findings.loads
             client.add_job(added_tasks.note, "interval", hours=1, id="goes", replace_existing=True)

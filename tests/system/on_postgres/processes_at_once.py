@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pytest
 from everytick import AsyncIOScheduler
 from everytick.model import ticks
+from everytick.model.group_limits import GroupLimits
 from everytick.model.job import Job
 from everytick.model.misfire import Decision
 from everytick.store import (
@@ -32,6 +33,7 @@ from waiting import wait_for
 
 T = TypeVar("T")
 
+LIMITS = GroupLimits({"database": 2})
 HOUR = 3600 * ticks.SECOND
 
 
@@ -40,12 +42,12 @@ def jobs(tmp_path: Path) -> dict[str, Job]:
     return due_each_second(tmp_path, 6)
 
 
-def due_each_second(folder: Path, number: int) -> dict[str, Job]:
+def due_each_second(folder: Path, number: int, **options: Any) -> dict[str, Job]:
     """Return that many jobs, by their ids."""
     with scheduler_settings(folder):
         scheduler = AsyncIOScheduler(job_defaults={"misfire_grace_time": None})
         for each in range(number):
-            scheduler.add_job(print, "interval", seconds=1, id=f"job{each}")
+            scheduler.add_job(print, "interval", seconds=1, id=f"job{each}", **options)
         return {job.id: job for job in scheduler.get_jobs()}
 
 
@@ -60,7 +62,7 @@ class World:
     def process(self) -> Worker:
         connection = self.ledger.connect(resolving=True)
         self._opened.callback(connection.close)
-        worker = Worker(connection, Identity.new(), self.jobs)
+        worker = Worker(connection, Identity.new(group_limits=LIMITS), self.jobs)
         # All of them live in this interpreter.
         workers.ALIVE_HERE.add(worker.me.process_id)
         self._opened.callback(workers.ALIVE_HERE.discard, worker.me.process_id)
@@ -109,8 +111,8 @@ class Worker:
     def take(self, found: queue.Found | None = None) -> list[Claim]:
         return self.do(lambda inside: queue.take(inside, self.me, self.jobs, Room(10), found))
 
-    def start(self, held: Claim, most: int = 1) -> str:
-        verdicts = self.do(lambda inside: runs.start(inside, self.me, [(held, most)]))
+    def start(self, held: Claim) -> str:
+        verdicts = self.do(lambda inside: runs.start(inside, self.me, [(held, self.jobs[held.job_id])]))
         return str(verdicts[held.run_id])
 
     def finish(self, held: Claim) -> None:

@@ -99,6 +99,28 @@ TestEnvironments = told_again(
     "test_jobs_added_while_running_are_disabled_too",
     "test_what_was_missed_before_the_job_was_disabled_is_an_outage",
 )
+TestGroups = told_again(
+    "test_groups",
+    "test_a_change_of_the_group_is_in_force_from_the_next_start",
+    "test_a_group_without_a_limit_and_a_job_without_a_group_begin_as_others_do",
+    "test_a_tick_that_waits_for_its_group_beyond_its_grace_time_is_missed",
+    "test_each_tick_of_a_job_that_waits_runs_in_its_turn",
+    "test_no_more_runs_of_a_group_begin_than_its_limit_and_each_end_lets_the_next_begin",
+    "test_runs_by_hand_retries_and_added_jobs_count_for_their_group",
+    "test_ticks_wait_for_a_place_in_their_group_and_the_newest_of_a_job_stays",
+    "test_what_waits_for_its_group_is_told",
+)
+TestOverlap = told_again(
+    "test_overlap",
+    "test_a_retry_waits_for_its_turn_and_replaces_nothing",
+    "test_a_run_is_asked_to_end_and_its_tick_s_successor_begins",
+    "test_a_tick_that_waits_beyond_its_grace_time_is_missed_while_the_run_before_goes_on",
+    "test_every_tick_waits_for_the_run_before_and_begins_oldest_first",
+    "test_only_the_newest_tick_waits",
+    "test_ticks_that_wait_run_after_a_restart",
+    "test_ticks_wait_while_as_many_runs_go_on_as_may",
+    "test_ticks_with_a_jitter_are_decided_about_when_they_are_due",
+)
 # The most telling ones of that file.
 TestHealth = told_again(
     "test_health",

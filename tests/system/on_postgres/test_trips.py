@@ -83,7 +83,7 @@ def test_a_run_is_claimed_begun_and_ended_by_few_trips(
     held = [it for answer in answers for it in answer.claims]
     assert len(held) == len(jobs)
 
-    heads = [(it, 1) for it in held]
+    heads = [(it, jobs[it.job_id]) for it in held]
     verdicts, number = counted(
         trips, lambda: in_transaction(connection, lambda inside: runs.start(inside, ME, heads))
     )

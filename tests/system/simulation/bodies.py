@@ -52,7 +52,17 @@ async def quick() -> None:
 
 async def slow() -> None:
     mark("start")
-    await asyncio.sleep(1.2)
+    try:
+        await asyncio.sleep(1.2)
+    finally:
+        mark("end")
+
+
+async def burst() -> None:
+    mark("start")
+    run = current_run()
+    is_long = run is not None and run.tick is not None and run.tick.timestamp() % 4 == 0
+    await asyncio.sleep(2.4 if is_long else 0.02)
     mark("end")
 
 

@@ -221,7 +221,7 @@ def _dying(after: float, clock: Callable[[], float]) -> AbstractContextManager[A
         if before is None or before[0] != beat:
             self._watched[process_id] = (beat, clock())
             return False
-        return clock() - before[1] >= after
+        return bool(clock() - before[1] >= after)
 
     return patch.object(heartbeats.Heartbeats, "_is_dead", is_dead)
 

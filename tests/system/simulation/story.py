@@ -31,10 +31,10 @@ from simulation.plan import Plan
 from simulation.world import SECOND, World
 from torture.checker import violations
 from torture.history import History, Row, Violation
-from torture.world import SCHEDULE, JobSpec
+from torture.world import LIMITS, SCHEDULE, JobSpec
 
 _NAMES: dict[str, Any] = {name: getattr(bodies, name) for name in
-    ("quick", "slow", "thread", "flaky", "dozer", "numb", "hog")}  # fmt: skip
+    ("quick", "slow", "burst", "thread", "flaky", "dozer", "numb", "hog")}  # fmt: skip
 _SPECS = {spec.id: spec for spec in SCHEDULE}
 _PLANNED = "Traceback (most recent call last):\nRuntimeError: as planned"
 
@@ -71,6 +71,7 @@ def tell(plan: Plan) -> Story:
         scheduler_misfire_grace_time=60,
         scheduler_shutdown_grace_time=plan.grace,
         scheduler_allowed_packages="simulation",
+        scheduler_group_limits=",".join(f"{name}={limit}" for name, limit in LIMITS.items()),
     )
     with _undisturbed(), use(**seam.parts(world, wall)):
         disk = Disk(world)
@@ -164,11 +165,14 @@ def _logged(world: World, nature: Nature) -> Iterator[None]:
 
     module: Any = loguru_module
     before, module.aware_now = module.aware_now, now
-    sink = logger.add(lambda _message: None, level="INFO", filter=keep)
+    # No other sink hears of a world, which may say very much.
+    core: Any = logger._core  # type: ignore[attr-defined]
+    sinks, core.handlers, level, core.min_level = core.handlers, {}, core.min_level, float("inf")
+    logger.add(lambda _message: None, level="INFO", filter=keep)
     try:
         yield
     finally:
-        logger.remove(sink)
+        core.handlers, core.min_level = sinks, level
         module.aware_now = before
 
 

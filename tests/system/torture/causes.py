@@ -61,19 +61,19 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
         row = jobs[attempt["run_id"]]
         spec = history.specs.get(row["job_id"])
         start = starts.get((attempt["run_id"], attempt["attempt"]))
-        sentence = spec and _wrong_end(spec, attempt, start, harm)
+        sentence = spec and _wrong_end(spec, attempt, start, harm, row.get("replaced_by_us"))
         if sentence:
             what = f"{name(row)} attempt {attempt['attempt']} {sentence}"
             yield Violation(what, row["job_id"], row["tick_us"], start.pid if start else 0)
 
 
-def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm) -> str:
+def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, by: int | None) -> str:
     state, number = attempt["state"], attempt["attempt"]
     if state == "lost" and not _harmed(attempt, start, harm, (*DEADLY, *ENDING, *PARTED)):
         return "is recorded as lost, though nobody harmed its process"
     if state == "interrupted" and not _harmed(attempt, start, harm, ENDING):
         return "is recorded as interrupted, though nobody asked its process to stop"
-    if state == "cancelled":
+    if state == "cancelled" and by is None:
         return "is recorded as cancelled, but nothing cancels it"
     if state == "failed" and not (spec.retries and number % 3):
         return "is recorded as failed, but it did not"
@@ -138,6 +138,13 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
         return f"was skipped for the reason {reason!r}"
     if last is None:
         return ""
+    if row["attempt"] and reason == "coalesced" and spec.overlap == "wait":
+        return "was skipped (coalesced) though each tick of its job waits"
+    if row["attempt"] and reason == "coalesced" and spec.overlap != "skip":
+        # The newest one waits, whatever happens.
+        following = spec.next_tick(last)
+        is_young = following is not None and row["finished_us"] < following - SECOND
+        return "was skipped (coalesced) though nothing newer took its place" if is_young else ""
     if spec.steps and reason == "outage":
         # A redeploy began it anew: what the former version left is not made up for.
         return ""
@@ -149,7 +156,8 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
     newer = last
     for _ in range(spec.catch_up):
         newer = spec.next_tick(newer) or newer
-    if reason == "coalesced" and decided < newer and not second_look:
+    # A run is claimed a moment before it is due.
+    if reason == "coalesced" and decided < newer - _AHEAD and not second_look:
         return "was skipped (coalesced) though nothing newer took its place"
     instants = [*harm.instants(last), *harm.instants(decided)]
     begin, end = min(instants) - _BEFORE * SECOND, max(instants) + _AFTER * SECOND
@@ -189,6 +197,9 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         spec = history.specs.get(row["job_id"])
         gone = row["claimed_us"] is None and row["reason"] in _LATE
         if spec is None or row["tick_us"] is None or row["attempt"] > 1:
+            continue
+        if row["attempt"] and (spec.overlap != "skip" or spec.group):
+            # It waited for another run.
             continue
         if not gone and row["claimed_us"] is None:
             continue

@@ -33,6 +33,8 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     consistency.overlapping,
     consistency.stale,
     consistency.overlap_skips,
+    consistency.groups,
+    consistency.replaced,
     causes.repeated,
     causes.ends,
     causes.given_up,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from torture.faults import LEDGER, PARTED, Harm, name
 from torture.history import History, Row, Start, Violation
-from torture.world import ON_THREADS, SECOND, JobSpec
+from torture.world import LIMITS, ON_THREADS, SECOND, JobSpec
 
 _KNOWS = ("succeeded", "failed")
 # How long an outcome may be on its way from its process's memory into the ledger.
@@ -116,6 +116,32 @@ def overlapping(history: History, harm: Harm) -> Iterator[Violation]:
             under_way.append(start)
 
 
+def groups(history: History, harm: Harm) -> Iterator[Violation]:
+    """R7: never more bodies of a group at once than its limit, unless a frozen one was replaced."""
+    for group, limit in LIMITS.items():
+        under_way: list[Start] = []
+        for start in sorted(history.starts, key=lambda start: start.at):
+            spec = history.specs.get(start.job)
+            if spec is None or spec.group != group or start.end is None:
+                continue
+            under_way = [s for s in under_way if s.end is not None and s.end > start.at]
+            counted = [s for s in under_way if not harm.harmed(s, s.end or start.at)]
+            if len(counted) >= limit:
+                sentence = f"tick {start.tick} began while {len(counted)} others of {group} were under way"
+                yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
+            under_way.append(start)
+
+
+def replaced(history: History, harm: Harm) -> Iterator[Violation]:
+    """R7: a run is asked to end only for a later tick of its job, with `overlap="replace"`."""
+    for row in history.runs:
+        spec, by = history.specs.get(row["job_id"]), row.get("replaced_by_us")
+        if by is None or spec is None:
+            continue
+        if spec.overlap != "replace" or not spec.is_tick(by) or (row["tick_us"] or 0) >= by:
+            yield Violation(f"{name(row)} was to be replaced by {by}", spec.id, row["tick_us"])
+
+
 def stale(history: History, harm: Harm) -> Iterator[Violation]:
     """R6: who was frozen for so long that another one took its run over does not enter that any more."""
     newest: dict[int, Start] = {}
@@ -136,6 +162,10 @@ def overlap_skips(history: History, harm: Harm) -> Iterator[Violation]:
         runs = [row for row in rows if row["state"] != "skipped" or row["claimed_us"] is not None]
         for row in rows:
             if row["reason"] != "overlap":
+                continue
+            if spec.overlap != "skip":
+                sentence = f"was skipped for overlap, though its overlap is {spec.overlap}"
+                yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
                 continue
             held = sum(_held(spec, other, row) for other in runs)
             if held < spec.max_instances and not _outcomes_waited(row, harm):

@@ -37,7 +37,8 @@ def _wrong_exit(life: Life, harm: Harm) -> str:
     if life.code not in (0, 1):
         return f"ended with exit code {life.code}"
     if asked:
-        cut = "had to be cut, or could not be recorded" in life.log
+        endings = ("had to be cut, or could not be recorded", "ended without waiting for runs")
+        cut = any(words in life.log for words in endings)
         return "" if cut == bool(life.code) else f"ended with {life.code}, against what its log says"
     if life.ready is None and life.code == 1 and life.log.splitlines()[-1:]:
         # It could not use the ledger when it started: it says so in one line.

@@ -22,6 +22,7 @@ class JobSpec:
     steps: what `step` is in one deployment or another, for a job that a redeploy changes.
     once: single ticks, for a job that was asked for while the world ran.
     ends: how a run ends to which no harm is done.
+    overlap: what becomes of a tick while the run before goes on. group: whose limit its runs share.
     added: it is no part of the code, but was added while running.
     """
 
@@ -42,10 +43,14 @@ class JobSpec:
     startup: bool = False
     ends: str = "succeeded"
     added: bool = False
+    overlap: str = "skip"
+    group: str = ""
 
     def declaration(self) -> str:
         """Return the line of the schedule that declares it."""
         parts = [self.body, self._trigger(), f'id="{self.id}"', self.options]
+        parts += [f'overlap="{self.overlap}"'] if self.overlap != "skip" else []
+        parts += [f'group="{self.group}"'] if self.group else []
         return f"scheduler.add_job({', '.join(part for part in parts if part)})"
 
     def _trigger(self) -> str:
@@ -102,9 +107,18 @@ SCHEDULE = [
     JobSpec("past", HOUR, "thread"),
     JobSpec("boot", trigger="", startup=True),
     JobSpec("warm", 4 * SECOND, "slow", _AT_EACH_START, startup=True),
+    # Of four ticks one takes longer than the time to the next two.
+    JobSpec("each", SECOND, "burst", overlap="wait"),
+    JobSpec("newest", SECOND, "burst", overlap="wait-one"),
+    JobSpec("replaced", SECOND, "slow", overlap="replace", ends="cancelled"),
+    JobSpec("each_late", 2 * SECOND, "burst", "jitter=1", overlap="wait", jitter=SECOND),
+    *(JobSpec(f"shared{number}", 3 * SECOND, "slow", group="shared") for number in range(3)),
+    JobSpec("shared_thread", 4 * SECOND, "thread", group="shared", overlap="wait"),
     # A redeploy changes this job's step.
     JobSpec("morph", 5 * SECOND, steps=(5 * SECOND, 7 * SECOND)),
 ]
+# How many runs of a group may be under way.
+LIMITS = {"shared": 2}
 # The jobs that are paused and resumed.
 PAUSABLE = ("quick", "slow", "all", "cron", "late")
 
@@ -117,7 +131,7 @@ from datetime import datetime
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from app.services.my_tasks import dozer, flaky, hog, numb, quick, slow, thread
+from app.services.my_tasks import burst, dozer, flaky, hog, numb, quick, slow, thread
 """
 
 BODIES = """
@@ -138,7 +152,14 @@ async def quick():
 
 async def slow():
     mark("start")
-    await asyncio.sleep(1.2)
+    try:
+        await asyncio.sleep(1.2)
+    finally:
+        mark("end")
+
+async def burst():
+    mark("start")
+    await asyncio.sleep(0.02 if current_run().tick.timestamp() % 4 else 2.4)
     mark("end")
 
 def thread():
@@ -235,7 +256,8 @@ class World(Application):
             "TORTURE_BASE": str(self.base),
             "TORTURE_CLOCK": str(self._clock_file),
             "TORTURE_FULL": str(self._full_file),
-            "SCHEDULER_MAX_WORKERS": "6",
+            "SCHEDULER_MAX_WORKERS": "8",
+            "SCHEDULER_GROUP_LIMITS": ",".join(f"{name}={limit}" for name, limit in LIMITS.items()),
             "SCHEDULER_MISFIRE_GRACE_TIME": "60",
             "SCHEDULER_SHUTDOWN_GRACE_TIME": "2",
         }

@@ -6,7 +6,7 @@ Each job is simulated for itself, with the real schedule's ticks and its decisio
 - an outage is sudden, and found out as soon as the schedule is up again
 - each run takes as long as it is said to, and succeeds; there are as many workers as are needed
 
-Rooms: `timeline` (the ticks of a span), `one_job` (what becomes of them), `results`.
+Rooms: `timeline` (the ticks of a span), `one_job` (what becomes of them), `slots` (their runs), `results`.
 """
 
 from __future__ import annotations
@@ -121,6 +121,8 @@ def _prepare(job: Job, begin: int, end: int, known: tuple[int, str]) -> tuple[On
         notes.append(f"a run takes {duration(length)}: its timeout of {exact_seconds(timeout)} would end it")
         if job.is_coroutine_function:
             length = int(timeout * ticks.SECOND)
+    if job.options.group is not None:
+        notes.append(f"its group {job.options.group} is not simulated: a run may wait for a place there")
     if job.paused_at_first:
         notes.append("it is declared paused: simulated as if it were not")
     try:

@@ -5,18 +5,15 @@ The engine decides in three places, and the simulation follows each:
 - after an outage: `model.misfire.decide`, the very function
 - whether a run may still begin: `Job.due` and `Job.too_late`, the very functions
 - at a tick while the schedule is up, and for each run that waits: the run begins unless `max_instances` runs
-  hold a lease (R7). The engine counts them in the ledger, by SQL (`store.claims`, `store.queue`); here the
-  runs are kept in memory, as a ledger for a year of seconds would take hours. `test_simulate_agrees.py` holds
-  the two together, by a real schedule on a fast clock.
+  hold a lease (R7); then `overlap` decides what becomes of it. The engine counts them in the ledger, by SQL
+  (`store.limits`); here the runs are kept in memory, as a ledger for a year of seconds would take hours.
+  `test_simulate_agrees.py` holds the two together, by a real schedule on a fast clock.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from everytick.model import ticks
@@ -25,51 +22,10 @@ from everytick.model.misfire import AHEAD, decide
 from everytick.store.workers import MOST_CRASHES
 
 from .results import JobResult, OutageCost
+from .slots import Kind, Run, Slot
 from .timeline import Timeline
 
 _REPORT_EVERY = 8_192
-
-
-@dataclass(eq=False, slots=True)
-class _Run:
-    """A run; `tick` is None for one at a start. `missed_in`: the outage into which it fell."""
-
-    tick: int | None
-    due: int
-    missed_in: OutageCost | None = None
-    cut_by: OutageCost | None = None
-    attempt: int = 1
-    rerun_until: int | None = None
-
-    @property
-    def is_first_of_tick(self) -> bool:
-        return self.tick is not None and self.attempt == 1
-
-
-class _Group:
-    """Runs that go one after another in one instance slot; most groups have one.
-
-    regular: it is the run of a tick, begun while the schedule was up.
-    """
-
-    __slots__ = ("regular", "running", "waiting")
-
-    def __init__(self, runs: Iterable[_Run], *, regular: bool = False) -> None:
-        self.waiting = deque(runs)
-        self.running: _Run | None = None
-        self.regular = regular
-
-    def is_held(self, now: int) -> bool:
-        """Return whether it is claimed and due, and between two runs."""
-        return self.running is None and any(run.due <= now for run in self.waiting)
-
-
-class _Kind(IntEnum):
-    """The kinds of events; at one instant they happen in this order."""
-
-    END = 0
-    DUE = 1
-    LOOK = 2
 
 
 class OneJob:
@@ -80,17 +36,18 @@ class OneJob:
         self._job, self._timeline = job, timeline
         self._duration, self._most = result.duration, job.options.max_instances
         self._has_jitter = bool(job.schedule.jitter)
+        self._waits = job.options.overlap != "skip"
         self._walked: Callable[[int], None] = lambda _number: None
-        # The events to come: (when, kind, order, group).
-        self._events: list[tuple[int, _Kind, int, _Group | None]] = []
+        # The events to come: (when, kind, order, slot).
+        self._events: list[tuple[int, Kind, int, Slot | None]] = []
         self._order = count()
-        self._groups: dict[_Group, None] = {}
-        # Groups of more than one run, which hold their slot also between two of them.
-        self._chains: list[_Group] = []
+        self._slots: dict[Slot, None] = {}
+        # Slots of more than one run, which are held also between two of them.
+        self._chains: list[Slot] = []
         self._busy = 0
         self._irregular = 0
         # Runs that were given back, or cut off, and wait for a free slot.
-        self._given_back: list[_Run] = []
+        self._given_back: list[Run] = []
 
     @staticmethod
     def must_walk(job: Job, timeline: Timeline, duration: int) -> bool:
@@ -155,11 +112,13 @@ class OneJob:
         self._advance(tick)
         due = self._job.due(tick) if self._has_jitter else tick
         if due > tick:
-            self._enter(_Group([_Run(tick, due)], regular=True), due)
+            self._enter(Slot([Run(tick, due)], regular=True), due)
+        elif self._waits and (self._given_back or self._is_full(tick)):
+            self._let_wait(Run(tick, due), tick)
         elif self._is_full(tick):
             self.result.note_skip("overlap", None)
         else:
-            self._proceed(self._enter(_Group([_Run(tick, due)], regular=True)), tick)
+            self._proceed(self._enter(Slot([Run(tick, due)], regular=True)), tick)
         if self._given_back:
             self._take_given_back(tick)
 
@@ -168,22 +127,22 @@ class OneJob:
     def _go_down(self, cost: OutageCost) -> None:
         """Nothing is up any more, at once: what ran is cut off, what waited is given back."""
         self._advance(cost.begin, going_down=True)
-        for group in self._groups:
-            if group.running is not None:
-                self._cut(group.running, cost)
-            for run in group.waiting:
+        for slot in self._slots:
+            if slot.running is not None:
+                self._cut(slot.running, cost)
+            for run in slot.waiting:
                 if run.missed_in is None and run.tick is not None:
                     run.missed_in = cost
                     cost.due += 1
                 self._given_back.append(run)
-        self._groups.clear()
+        self._slots.clear()
         self._chains.clear()
         self._events.clear()
         self._busy = self._irregular = 0
         # Startup runs of that start are superseded by those of the next start.
         self._given_back = [run for run in self._given_back if run.tick is not None]
 
-    def _cut(self, run: _Run, cost: OutageCost) -> None:
+    def _cut(self, run: Run, cost: OutageCost) -> None:
         if run.tick is None:
             return
         cost.cut += 1
@@ -217,67 +176,76 @@ class OneJob:
         self._look(now)
         return seen
 
-    def _claim_startup(self, now: int) -> _Group | None:
+    def _claim_startup(self, now: int) -> Slot | None:
         delay = self._job.startup_delay
         if delay is None:
             return None
-        group = _Group([_Run(None, now + delay)])
-        self._chains.append(group)
-        return self._enter(group, now + delay)
+        slot = Slot([Run(None, now + delay)])
+        self._chains.append(slot)
+        return self._enter(slot, now + delay)
 
     def _claim_missed(self, missed: Sequence[int], now: int, cost: OutageCost) -> None:
         if not missed:
             return
         # A tick at the very end of an outage is in time.
-        runs = [_Run(tick, self._job.due(tick), cost if tick < cost.end else None) for tick in missed]
-        if runs[0].due <= now + AHEAD and self._is_full(now):
+        runs = [Run(tick, self._job.due(tick), cost if tick < cost.end else None) for tick in missed]
+        others_wait = self._waits and any(run.rerun_until is None for run in self._given_back)
+        if runs[0].due <= now + AHEAD and (others_wait or self._is_full(now)):
             for run in runs:
-                self.result.note_skip("overlap", run.missed_in)
+                if self._waits:
+                    self._let_wait(run, now)
+                else:
+                    self.result.note_skip("overlap", run.missed_in)
             return
-        group = self._enter(_Group(runs))
-        self._chains.append(group)
-        self._proceed(group, now)
+        slot = self._enter(Slot(runs))
+        self._chains.append(slot)
+        self._proceed(slot, now)
 
     def _look(self, now: int) -> None:
         """Begin the runs that were given back, now or when they are due."""
         for run in self._given_back:
             if run.due > now:
-                self._push(run.due, _Kind.LOOK, None)
+                self._push(run.due, Kind.LOOK, None)
         self._take_given_back(now)
 
     # --- runs ---
 
-    def _enter(self, group: _Group, due: int | None = None) -> _Group:
-        self._groups[group] = None
-        self._irregular += not group.regular
+    def _enter(self, slot: Slot, due: int | None = None) -> Slot:
+        self._slots[slot] = None
+        self._irregular += not slot.regular
         if due is not None:
-            self._push(due, _Kind.DUE, group)
-        return group
+            self._push(due, Kind.DUE, slot)
+        return slot
 
-    def _proceed(self, group: _Group, now: int) -> None:
-        """Let the next run of a group begin, if it is due and may."""
-        while group.waiting and group.running is None:
-            run = group.waiting[0]
+    def _proceed(self, slot: Slot, now: int) -> None:
+        """Let the next run of a slot begin, if it is due and may."""
+        while slot.waiting and slot.running is None:
+            run = slot.waiting[0]
             if run.due > now:
-                self._push(run.due, _Kind.DUE, group)
+                self._push(run.due, Kind.DUE, slot)
                 return
-            group.waiting.popleft()
+            slot.waiting.popleft()
             if run.is_first_of_tick and self._job.too_late(run.due, now):
                 self.result.note_skip("missed", run.missed_in)
-            elif self._is_full(now, group, run.due):
-                if run.is_first_of_tick:
-                    self.result.note_skip("overlap", run.missed_in)
-                else:
+            elif self._is_full(now, slot, run.due):
+                if not run.is_first_of_tick:
                     self._given_back.append(run)
+                elif self._waits:
+                    self._let_wait(run, now)
+                else:
+                    self.result.note_skip("overlap", run.missed_in)
             else:
-                self._start(group, run, now)
-        if not group.waiting and group.running is None and group in self._groups:
-            del self._groups[group]
-            self._irregular -= not group.regular
-            if group in self._chains:
-                self._chains.remove(group)
+                self._start(slot, run, now)
+        if not slot.waiting and slot.running is None and slot in self._slots:
+            self._drop(slot)
 
-    def _start(self, group: _Group, run: _Run, now: int) -> None:
+    def _drop(self, slot: Slot) -> None:
+        del self._slots[slot]
+        self._irregular -= not slot.regular
+        if slot in self._chains:
+            self._chains.remove(slot)
+
+    def _start(self, slot: Slot, run: Run, now: int) -> None:
         self.result.note_start(now)
         if run.is_first_of_tick:
             self.result.note_lateness(now - run.due)
@@ -291,10 +259,10 @@ class OneJob:
             return
         self._busy += 1
         self.result.most_at_once = max(self.result.most_at_once, self._busy)
-        group.running = run
-        self._push(now + self._duration, _Kind.END, group)
+        slot.running = run
+        self._push(now + self._duration, Kind.END, slot)
 
-    def _end_well(self, run: _Run) -> None:
+    def _end_well(self, run: Run) -> None:
         if run.tick is None:
             self.result.at_starts += 1
             return
@@ -302,16 +270,40 @@ class OneJob:
         if run.missed_in is not None:
             run.missed_in.caught_up += 1
 
-    def _is_full(self, now: int, group: _Group | None = None, due: int | None = None) -> bool:
-        """Return whether as many runs are under way as may be, beside those of `group`.
+    def _is_full(self, now: int, slot: Slot | None = None, due: int | None = None) -> bool:
+        """Return whether as many runs are under way as may be, beside those of `slot`.
 
         A run that waits counts too, if it was due before `due` (or at all).
         """
         if not self._chains:
             return self._busy >= self._most
         by = now if due is None else due - 1
-        held = sum(other is not group and other.is_held(by) for other in self._chains)
+        held = sum(other is not slot and other.is_held(by) for other in self._chains)
         return self._busy + held >= self._most
+
+    def _let_wait(self, run: Run, now: int) -> None:
+        """Let a tick wait for the runs before it, as the job's `overlap` has it."""
+        self._given_back.append(run)
+        waiting = [it for it in self._given_back if it.is_first_of_tick and it.rerun_until is None]
+        for older in sorted(waiting, key=lambda it: it.due)[: -self._job.most_waiting]:
+            self._given_back.remove(older)
+            self.result.note_skip("coalesced", older.missed_in)
+        # A plain function goes on although it is asked to end.
+        if self._job.options.overlap == "replace" and self._job.is_coroutine_function and self._is_full(now):
+            self._end_oldest()
+
+    def _end_oldest(self) -> None:
+        running = [(slot.running.due, slot) for slot in self._slots if slot.running is not None]
+        for _due, slot in sorted(running, key=lambda it: it[0])[:1]:
+            for run in filter(None, (slot.running, *slot.waiting)):
+                if run.tick is None:
+                    self.result.at_starts += 1
+                else:
+                    self.result.note_replaced(run.missed_in)
+            self._busy -= 1
+            self._drop(slot)
+            slot.running = None
+            slot.waiting.clear()
 
     def _take_given_back(self, now: int) -> None:
         """Begin the runs that were given back where there is room, the earliest due first."""
@@ -326,33 +318,33 @@ class OneJob:
             else:
                 if run.rerun_until is not None:
                     run.attempt, run.rerun_until = run.attempt + 1, None
-                self._proceed(self._enter(_Group([run])), now)
+                self._proceed(self._enter(Slot([run])), now)
 
     # --- time ---
 
-    def _push(self, when: int, kind: _Kind, group: _Group | None) -> None:
-        heapq.heappush(self._events, (when, kind, next(self._order), group))
+    def _push(self, when: int, kind: Kind, slot: Slot | None) -> None:
+        heapq.heappush(self._events, (when, kind, next(self._order), slot))
 
     def _advance(self, now: int, *, going_down: bool = False) -> None:
         """Let everything happen up to `now`. At the instant of going down runs end, and none begins."""
         while self._events and self._events[0][0] <= now:
             when, kind = self._events[0][:2]
-            if going_down and when == now and kind is not _Kind.END:
+            if going_down and when == now and kind is not Kind.END:
                 return
-            group = heapq.heappop(self._events)[3]
-            if group is not None:
-                if kind is _Kind.END:
-                    self._run_ended(group)
+            slot = heapq.heappop(self._events)[3]
+            if slot is not None:
+                if kind is Kind.END:
+                    self._run_ended(slot)
                 if not (going_down and when == now):
-                    self._proceed(group, when)
+                    self._proceed(slot, when)
             if when < now and (not self._events or self._events[0][0] > when):
                 self._take_given_back(when)
 
-    def _run_ended(self, group: _Group) -> None:
-        if group.running is not None:
+    def _run_ended(self, slot: Slot) -> None:
+        if slot.running is not None:
             self._busy -= 1
-            self._end_well(group.running)
-            group.running = None
+            self._end_well(slot.running)
+            slot.running = None
 
     def _settle(self) -> None:
         """Let everything that was begun, or waits, come to its end."""

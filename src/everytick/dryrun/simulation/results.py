@@ -24,6 +24,7 @@ class OutageCost:
     asked: how many of the missed ticks were chosen to run.
     caught_up_at: when the last of them began.
     cut: runs that were under way when it began; begun_again: those of them that got another attempt.
+    replaced: runs that were ended, since the next tick was due.
     """
 
     begin: int
@@ -36,6 +37,7 @@ class OutageCost:
     lost: int = 0
     cut: int = 0
     begun_again: int = 0
+    replaced: int = 0
 
 
 @dataclass
@@ -44,7 +46,7 @@ class JobResult:
 
     begin, end: the span that is simulated.
     expected: its ticks, counted apart from what was simulated.
-    ran, skipped, lost: what became of them; at_starts: runs that have no tick.
+    ran, skipped, lost, replaced: what became of them; at_starts: runs that have no tick.
     first, last: when its first and its last run began. longest: the longest time in which none began.
     earliest, latest: how long after its due instant (tick and jitter) a first attempt began, at least and at
         most; None if none did.
@@ -60,6 +62,7 @@ class JobResult:
     ran: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     lost: int = 0
+    replaced: int = 0
     at_starts: int = 0
     first: int | None = None
     last: int | None = None
@@ -110,15 +113,21 @@ class JobResult:
         if outage is not None:
             outage.lost += 1
 
+    def note_replaced(self, outage: OutageCost | None) -> None:
+        """Take in that a run was ended, since the next tick of its job was due."""
+        self.replaced += 1
+        if outage is not None:
+            outage.replaced += 1
+
     def problems(self) -> list[str]:
         """Return a sentence for each rule that this account breaks."""
         options, found = self.job.options, []
-        accounted = self.ran + self.skipped.total() + self.lost
+        accounted = self.ran + self.skipped.total() + self.lost + self.replaced
         if accounted != self.expected:
             found.append(f"{self.expected} tick(s) were due, but {accounted} are accounted for")
-        most = 1 if options.coalesce else options.max_catch_up
+        most = self.job.most_caught_up
         for cost in self.outages:
-            settled = cost.caught_up + cost.skipped.total() + cost.lost
+            settled = cost.caught_up + cost.skipped.total() + cost.lost + cost.replaced
             if settled != cost.due:
                 found.append(f"{cost.due} tick(s) fell into an outage, but {settled} are accounted for")
             if cost.asked > most:
@@ -209,6 +218,7 @@ def _job_data(result: JobResult) -> dict[str, Any]:
         "ran": result.ran,
         "skipped": dict(result.skipped),
         "lost": result.lost,
+        "replaced": result.replaced,
         "runs_at_starts": result.at_starts,
         "first_run": iso(result.first),
         "last_run": iso(result.last),
@@ -232,4 +242,5 @@ def _cost_data(cost: OutageCost) -> dict[str, Any]:
         "lost": cost.lost,
         "cut": cost.cut,
         "begun_again": cost.begun_again,
+        "replaced": cost.replaced,
     }

@@ -271,4 +271,12 @@ CREATE TABLE scheduler_reports (
     PRIMARY KEY (run_id, attempt)
 );
 
-INSERT INTO scheduler_ledger_version (version_num) VALUES ('0012');
+ALTER TABLE scheduler_runs ADD COLUMN replaced_by_us BIGINT;
+
+ALTER TABLE scheduler_jobs ADD COLUMN group_name TEXT;
+
+ALTER TABLE scheduler_processes ADD COLUMN group_limits TEXT;
+
+CREATE INDEX scheduler_jobs_group ON scheduler_jobs (group_name) WHERE group_name IS NOT NULL;
+
+INSERT INTO scheduler_ledger_version (version_num) VALUES ('0013');

@@ -1,0 +1,88 @@
+"""How many runs of a job may be under way, and what becomes of the ticks that wait. Inside of a transaction.
+
+Whether a run may begin is asked in three places, under the lock of its job: where a tick is claimed
+(`claims`), where a run that waits is taken (`queue`), and where a reserved one begins (`runs`). What may not
+begin waits in the queue, and all that is decided about it there is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from everytick.model import ticks
+
+from . import limit_statements as sql
+from . import locking, notifications
+from .connections import Connection, Statement, together
+from .records import Identity
+
+# Each process looks for runs that wait about once a second: after so long no one had room for them.
+_LOOKED_SECONDS = 1.5
+
+
+def count_under_way(connection: Connection, by: Iterable[tuple[str, int]]) -> Statement | None:
+    """Return the statement that counts the runs of jobs that are under way, or wait to begin by an instant.
+
+    Each of its rows has the id of a job, how many those are, how many of them are started, and how many ticks
+    wait for a process with room. A job may have two rows, or none.
+    """
+    return sql.COUNT_UNDER_WAY.given(connection, list(by))
+
+
+def added_up(rows: Iterable[Sequence[Any]]) -> dict[str, tuple[int, int, int]]:
+    """Return by job the numbers that `count_under_way` returns."""
+    found: dict[str, tuple[int, int, int]] = {}
+    for job_id, held, started, queued in rows:
+        before = found.get(job_id, (0, 0, 0))
+        found[job_id] = (before[0] + held, before[1] + started, before[2] + queued)
+    return found
+
+
+def look_at_groups(connection: Connection, names: Iterable[str]) -> dict[str, int]:
+    """Lock groups of jobs, and return how many slots their runs hold; without those that others hold."""
+    given = sorted(names)
+    locked, counted = together(
+        connection,
+        locking.locking_groups(connection, given),
+        sql.COUNT_IN_GROUPS.given(connection, [(name,) for name in given]),
+    )
+    free = set(given) - locking.held_by_others(connection, given, locked)
+    return dict.fromkeys(free, 0) | {name: number for name, number in counted if name in free}
+
+
+def skip_older_queued(
+    connection: Connection, stay: Mapping[str, int], now: int, *, at_once: bool = False
+) -> None:
+    """Skip ticks that wait, since newer ones took their place; `stay`: how many of the newest remain, by job.
+
+    at_once: also those of which not each process has seen yet that they wait.
+    """
+    before = ticks.FOREVER if at_once else now - int(_LOOKED_SECONDS * ticks.SECOND)
+    sql.SKIP_OLDER_QUEUED.execute(
+        connection, [(job_id, number, before) for job_id, number in stay.items()], now=now
+    )
+
+
+def skip_late(
+    connection: Connection, waiting: Sequence[tuple[int, int, str]], now: int
+) -> list[tuple[str, int]]:
+    """Record ticks that waited beyond their grace time as missed: runs, each with when it was due, and why.
+
+    Returns the jobs and ticks.
+    """
+    return [tuple(row) for row in sql.SKIP_LATE.execute(connection, sorted(waiting), now=now)]
+
+
+def make_way(connection: Connection, me: Identity, newest: Mapping[str, tuple[int, int]], now: int) -> None:
+    """Ask the oldest run of each job to end, for a tick that waits and is to replace it: with its run.
+
+    A run that was asked before is waited for.
+    """
+    given = [(job_id, tick, run_id) for job_id, (tick, run_id) in newest.items()]
+    found = sql.LIST_IN_THE_WAY.execute(connection, given)
+    free = locking.lock_runs(connection, [run_id for run_id, _tick, _process in found])
+    asked = [(run_id, tick) for run_id, tick, _process in found if run_id in free]
+    sql.ASK_TO_MAKE_WAY.execute(connection, asked, now=now)
+    if any(process_id != me.process_id for _run, _tick, process_id in found):
+        notifications.tell(connection)
