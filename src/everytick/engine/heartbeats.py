@@ -154,10 +154,10 @@ class Heartbeats:
                 connection, lambda inside: queue.take(inside, self._me, self._jobs, room, found)
             )
             self._tell_of(found.left)
-            self._tell_of_odd(found.odd)
             for job_id, tick in found.missed:
                 logger.bind(job=job_id).warning(MISSED)
                 self._missed(job_id, tick)
+            self._tell_of_odd(found.odd)
         self.at_limit, self.runs_wait = found.at_limit, is_any
         self.may_have_left = is_any and not room.is_any
         if found.busy:

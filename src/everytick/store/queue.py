@@ -59,16 +59,16 @@ class Found:
     """Jobs whose runs wait, and were not taken.
 
     left: to others, and why. at_limit: for one of their own to end. busy: another process changes them.
-    odd: single runs that nobody can take, and why.
     missed: ticks that waited for that, or for a place in their group, beyond their grace time, which was
     recorded; each with its job.
+    odd: single runs that nobody can take, and why.
     """
 
     left: dict[str, str] = field(default_factory=dict)
     at_limit: set[str] = field(default_factory=set)
     busy: set[str] = field(default_factory=set)
-    odd: dict[Any, str] = field(default_factory=dict)
     missed: list[tuple[str, int]] = field(default_factory=list)
+    odd: dict[Any, str] = field(default_factory=dict)
 
 
 def is_any(connection: Connection, me: Identity) -> bool:

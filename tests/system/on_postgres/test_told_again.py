@@ -204,7 +204,7 @@ TestHourly = told_again("test_hourly")
 TestGoneWrong = told_again("test_gone_wrong", but=["test_the_doctor_names_the_disk_that_it_measured"])
 TestOverview = told_again("test_overview")
 TestOverviewPage = told_again("test_overview_page")
-TestOddRows = told_again("test_odd_rows")
+TestOddRunsAndJobs = told_again("test_odd_runs_and_jobs")
 TestPauses = told_again("test_pauses")
 TestRequestCommands = told_again(
     "test_request_commands",

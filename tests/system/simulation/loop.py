@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from simulation.threads import in_thread
-from simulation.world import SECOND, Thread, World
+from simulation.world import SECOND, Ended, Thread, World
 
 
 class Loop(asyncio.AbstractEventLoop):
@@ -57,6 +57,8 @@ class Loop(asyncio.AbstractEventLoop):
             if not timer.cancelled():
                 self._ready.append(timer)
         for _ in range(len(self._ready)):
+            if not world.program.alive:
+                raise Ended
             handle = self._ready.popleft()
             if not handle.cancelled():
                 handle._run()

@@ -107,7 +107,9 @@ class Thread:
         except GreenletExit:
             pass
         except BaseException as problem:
-            self.program.world.problems.append(problem)
+            # What a process does while it is killed happens no more.
+            if self.program.alive:
+                self.program.world.problems.append(problem)
         finally:
             self.finish()
 

@@ -103,6 +103,8 @@ def _harmed(attempt: Row, start: Start | None, harm: Harm, kinds: tuple[str, ...
 
 def given_up(history: History, harm: Harm) -> Iterator[Violation]:
     """R6: a run that was cut off begins again, as long as it may."""
+    owners = {(start.run, start.attempt): start.pid for start in history.starts}
+    ends = {life.pid: life.end for life in history.lives}
     for row in history.runs:
         spec = history.specs.get(row["job_id"])
         if row["state"] not in ("lost", "interrupted") or row["tick_us"] is None or spec is None:
@@ -114,6 +116,12 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
         cut = max(harm.instants(row["finished_us"]), default=0)
         # The grace counts from the owner's last heartbeat, a lease ago at most.
         last = min(row["finished_us"] - 20 * SECOND + spec.grace, history.until)
+        if (died := ends.get(owners.get((row["run_id"], row["attempt"]), 0))) is not None:
+            # It may have been found much later, where nobody was up.
+            last = min(last, history.clock.shows(died) + spec.grace)
+        elif row["started_us"] is not None:
+            # It was not entered, so that it is not known who held it.
+            last = min(last, row["started_us"] + spec.grace)
         end = min(harm.instants(last), default=0)
         if harm.well_between(cut, end, _TAKEN) and not _paused_between(history, spec, cut, end):
             sentence = f"was left {row['state']} though it might have begun again"
@@ -223,7 +231,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             if taken_over or _paused_between(history, spec, at, first):
                 continue
             # Of a job that a redeploy changed, only the processes with the newer code decide (R8).
-            if spec.steps and harm.near(at, first, PARTED):
+            if spec.steps and harm.near(at - 15 * SECOND, first, (*DEADLY, *ENDING, *PARTED)):
                 continue
             swept = gone and on_server and harm.near(at - _LEASE, first, (*DEADLY, *PARTED))
             if well := harm.well_between(at, first, bound + _SWEEP * swept, due):
