@@ -182,6 +182,7 @@ GONE = {"process_id": "gone", "host": "elsewhere/1", "pid": 1, "started_us": 1, 
 GONE |= {"start_number": 1}
 
 
+@pytest.mark.full
 async def test_odd_rows_of_jobs_stop_no_other_job_and_no_start(
     scheduler: AsyncIOScheduler, log: list[str]
 ) -> None:
@@ -247,6 +248,7 @@ async def test_odd_rows_of_other_tables_stop_no_run_and_no_start(
         quiet(log)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("watermark", [-(2**63), ticks.FIRST])
 async def test_ticks_of_thousands_of_years_are_counted_at_once(
     watermark: int, scheduler: AsyncIOScheduler, log: list[str]
