@@ -14,7 +14,7 @@ from unittest.mock import patch
 from everytick.engine import admission, clock, heartbeats, process, runner
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.store import claims, gaps, joining, queue, runs, workers, writer
+from everytick.store import gaps, joining, limits, queue, runs, workers, writer
 from everytick.store import job_statements as job_sql
 from everytick.store import statements as sql
 from everytick.store.records import Claim, JobState
@@ -76,7 +76,7 @@ def skipped_ticks_are_not_written_down() -> AbstractContextManager[Any]:
 
 @_mutant
 def runs_that_are_under_way_are_not_counted() -> AbstractContextManager[Any]:
-    return patch.object(claims, "added_up", lambda _rows: {})
+    return patch.object(limits, "added_up", lambda _rows: {})
 
 
 @_mutant

@@ -111,6 +111,9 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
             continue
         if not spec.reruns or row["attempt"] > _MOST_CRASHES:
             continue
+        if row.get("cancel_us") is not None:
+            # It was asked to end, for the next tick of its job, and its process ended first.
+            continue
         if harm.long_without_heartbeats(row["finished_us"]):
             continue
         cut = max(harm.instants(row["finished_us"]), default=0)
