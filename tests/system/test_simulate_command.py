@@ -90,6 +90,7 @@ def test_json_tells_what_each_outage_cost(app: Application) -> None:
             "lost": 0,
             "cut": 1,
             "begun_again": 1,
+            "replaced": 0,
         }
     ]
     del hourly["outages"]
@@ -101,6 +102,7 @@ def test_json_tells_what_each_outage_cost(app: Application) -> None:
         "ran": 46,
         "skipped": {"coalesced": 2},
         "lost": 0,
+        "replaced": 0,
         "runs_at_starts": 0,
         "first_run": "2027-01-01T00:00:00+00:00",
         "last_run": "2027-01-02T23:00:00+00:00",
