@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from torture import causes
+from torture import causes, completeness
 from torture.__main__ import torture
 from torture.checker import violations
 from torture.faults import Harm
@@ -205,6 +205,8 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: without(e, 160), "tick 160000000 has no outcome"),
     (lambda e: changed(e, 141, last_tick_us=142, tick_count=2), "tick 143000000 has no outcome"),
     (lambda e: ended(e, 130, "running"), "tick 130000000 is still running"),
+    (lambda e: ended(of(e, overlap="wait", grace=us(9)), 130, "queued"), "tick 130000000 is still queued"),
+    (lambda e: ended(of(e, overlap="wait-one"), 150, "queued"), "tick 150000000 is still queued"),
     (lambda e: replace(e, jobs={}), "the ledger does not know this job"),
     (lambda e: requested(e), "the requested tick 150000000 has 0 outcomes"),
     (lambda e: requested(e, ONE, ONE), "the requested tick 150000000 has 2 outcomes"),
@@ -317,6 +319,7 @@ def test_the_checker_notices(breach: Callable[[History], History], sentence: str
         lambda e: also(e, startup(2, 900)),
         lambda e: frozen_with_the_ledger(skipped(e, 160, "coalesced", 164)),
         lambda e: behind_an_earlier_run(e),
+        lambda e: skipped(of(e, group="database"), 160, "coalesced", 161.1),
     ],
     ids=[
         "requested",
@@ -327,6 +330,7 @@ def test_the_checker_notices(breach: Callable[[History], History], sentence: str
         "second start",
         "frozen",
         "behind",
+        "group",
     ],
 )
 def test_the_checker_accepts_what_is_excused(excused: Callable[[History], History]) -> None:
@@ -383,6 +387,12 @@ def test_on_a_server_ticks_of_several_dead_claimers_may_wait_for_the_sweep_of_th
     history = lived(lived(history, 2, role="scheduler"), 3, role="worker")
     history = replace(history, faults=[fault("kill", killed, killed, 1)], runs=history.runs[-1:])
     assert len(list(causes.late(history, Harm(history)))) == number
+
+
+def test_a_tick_may_still_wait_behind_long_runs_of_its_job_within_its_grace() -> None:
+    nothing = dict.fromkeys(("process_id", "claimed_us", "started_us", "finished_us"))
+    history = changed(of(good(), overlap="wait"), 150, state="queued", **nothing)
+    assert list(completeness.unaccounted(history, Harm(history))) == []
 
 
 def test_the_worlds_clock_leads_back_to_the_instants_at_which_it_showed_a_time() -> None:

@@ -170,6 +170,9 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
     # A run is claimed a moment before it is due.
     if reason == "coalesced" and decided < newer - _AHEAD and not second_look:
         return "was skipped (coalesced) though nothing newer took its place"
+    if reason == "coalesced" and spec.group:
+        # While runs of other jobs have the places of its group, the newest tick of a job takes the place.
+        return ""
     instants = [*harm.instants(last), *harm.instants(decided)]
     begin, end = min(instants) - _BEFORE * SECOND, max(instants) + _AFTER * SECOND
     if harm.anything(begin, end) or harm.to_all(begin, end):
