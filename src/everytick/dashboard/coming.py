@@ -56,11 +56,10 @@ def _lane(job: KnownJob, schedule: Schedule, begin: int, end: int, declared: Dec
     number = ticks.count(schedule.ticks, begin - 1, end - 1, _DRAWN)
     few = number is not None and number <= _DRAWN
     found = [coming.tick for coming in ticks_between([job], begin, end)] if few else []
-    paused_until, held = begin, ""
+    paused_until = begin
     if job.paused:
-        held = "paused" if job.row.disabled_by is None else "disabled"
         paused_until = end if job.row.paused_until_us is None else min(end, job.row.paused_until_us)
-    return Lane(job.id, found, number, held, paused_until, job.problem(declared) is not None)
+    return Lane(job.id, found, number, job.held, paused_until, job.problem(declared) is not None)
 
 
 def hours(begin: int, end: int, zone: tzinfo) -> list[tuple[int, str]]:

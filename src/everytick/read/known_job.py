@@ -104,12 +104,17 @@ class DueJob:
         """Whether it is paused now; a pause with an end is over then."""
         return is_paused(self.row.paused_us, self.row.paused_until_us, self.now)
 
-    def held_at(self, instant: int) -> str:
-        """Return `paused` or `disabled` if an instant lies in the pause of now, its end left out; else ""."""
-        begin, end = self.row.paused_us, self.row.paused_until_us
-        if not (self.paused and instant > begin and is_paused(begin, end, instant)):
+    @property
+    def held(self) -> str:
+        """Why it does not run now: `paused`, or `disabled` by a setting; empty if it does."""
+        if not self.paused:
             return ""
         return "paused" if self.row.disabled_by is None else "disabled"
+
+    def held_at(self, instant: int) -> str:
+        """Return the same of an instant that lies in the pause of now, its end left out; else ""."""
+        begin, end = self.row.paused_us, self.row.paused_until_us
+        return self.held if self.paused and instant > begin and is_paused(begin, end, instant) else ""
 
     @property
     def next_tick(self) -> int | None:

@@ -226,7 +226,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             # The runs of earlier ticks begin before it (R14): until the last of them has ended it waits, also
             # behind one that a frozen process holds.
             earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= decided)
-            due = max(due, due, *earlier)
+            due = max([due, *earlier])
         for shown in harm.instants(due):
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, asked.get(spec.id, shown))

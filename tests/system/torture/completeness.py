@@ -38,8 +38,8 @@ def unaccounted(history: History, harm: Harm) -> Iterator[Violation]:
         known = history.specs.get(row["job_id"])
         # Behind runs of its job that take longer than its ticks are apart, a tick waits within its grace.
         waits = known is not None and known.overlap == "wait" and row["state"] == "queued"
-        end = row["due_us"] + (known.grace if waits and known is not None else 0)
-        if end < history.until - _ENDING and row["state"] not in FINAL:
+        grace = known.grace if known is not None and waits else 0
+        if row["due_us"] + grace < history.until - _ENDING and row["state"] not in FINAL:
             yield Violation(f"{name(row)} is still {row['state']}", row["job_id"], row["tick_us"])
 
 
