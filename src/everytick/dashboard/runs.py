@@ -7,6 +7,7 @@ from typing import Any
 
 from everytick.model import ticks
 from everytick.read.reports import Report
+from everytick.read.run_columns import error_in_list
 from everytick.read.run_filter import ENDED_RUNS, FAILED, REASONS, STATES, RunFilter
 from everytick.read.runs import outlined
 from everytick.store.requests import ENDED
@@ -15,9 +16,6 @@ from everytick.text.instants import iso
 from . import schemas
 from .control import instant
 from .problems import Problem
-
-# The most characters of an error in a list.
-_ERROR_LENGTH = 400
 
 
 def lateness(row: Any) -> int | None:
@@ -91,7 +89,7 @@ def listed_fields(
         "last_tick": None,
         "count": None,
         **outlined(row, before, dead, said),
-        "error": None if row.error is None else row.error[:_ERROR_LENGTH],
+        "error": error_in_list(row.error),
         "due_at": iso(row.due_us),
         "late": late / ticks.SECOND if (late := lateness(row)) is not None else None,
         "process_id": row.process_id,

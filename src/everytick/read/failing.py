@@ -12,13 +12,11 @@ from everytick.text.instants import iso
 from .endings import newest_endings
 from .last_runs import MOST_IN_A_ROW, failed_in_a_row, first_failure
 from .paging import Page, beginning_of
+from .run_columns import error_in_list
 from .run_filter import FAILING
 
 if TYPE_CHECKING:
     from . import trouble_schemas
-
-# The most characters of an error that are told.
-_ERROR_LENGTH = 400
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,8 @@ def _failing(connection: Reader, newest: Any, error: str | None) -> Failing:
     )
 
 
-def _errors(connection: Reader, run_ids: list[int]) -> dict[int, str]:
+def _errors(connection: Reader, run_ids: list[int]) -> dict[int, str | None]:
     """Return the beginnings of the errors of a few runs, by their numbers."""
     those = among("run_id", run_ids, "run")
     query = f"SELECT run_id, error FROM scheduler_runs WHERE {those.text} AND error IS NOT NULL"
-    return {row.run_id: row.error[:_ERROR_LENGTH] for row in connection.rows(query, those.values)}
+    return {row.run_id: error_in_list(row.error) for row in connection.rows(query, those.values)}

@@ -30,6 +30,15 @@ RUN = f"{LISTED}, traceback"
 ATTEMPT = "run_id, attempt, state, process_id, started_us, finished_us, error, traceback"
 
 
+# The most characters of an error in a list.
+_ERROR_LENGTH = 400
+
+
+def error_in_list(error: str | None) -> str | None:
+    """Return as much of an error as a list has, with secrets masked already as the reader masks them."""
+    return None if error is None else error[:_ERROR_LENGTH]
+
+
 def took(row: Any) -> int | None:
     """Return how long an attempt took, in microseconds; None if it did not begin, goes on, or is not known.
 

@@ -24,6 +24,7 @@ from .last_runs import durations, percentile
 from .long_runs import LongRun, long_runs
 from .outages import Outage, affecting, outages
 from .paging import Page, beginning_of
+from .run_columns import error_in_list
 from .runs_of_job import with_tick, without_tick
 from .standings import Present, read_present
 from .trouble_counts import FAILED_STATES, Count, Counted, count_troubles
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 _SINCE = 1_000
 # The most runs under way that are looked at for those behind which ticks were skipped.
 _MOST_HELD = 1_000
-_ERROR_LENGTH = 400
 
 # By the index scheduler_runs_ended.
 _NEWEST_FAILURE = f"""
@@ -358,7 +358,7 @@ def _last_failure(connection: Reader, job_id: str, ended: int) -> Failure | None
     row = connection.first(_NEWEST_FAILURE, {"ended": ended, "job_id": job_id})
     if row is None:
         return None
-    return Failure(row.run_id, row.state, None if row.error is None else row.error[:_ERROR_LENGTH])
+    return Failure(row.run_id, row.state, error_in_list(row.error))
 
 
 def _in_the_way(connection: Reader, job_id: str, skipped: Count, now: int) -> InTheWay | None:
