@@ -15,11 +15,19 @@ from typer.testing import CliRunner
 from inside import scheduler_settings
 
 
+# What Python 3.11 to 3.13 begin with. The tests themselves look more seldom.
+PYTHONS_OWN = 700, 10, 10
+
+
 @pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    """Let the other tests have what they had."""
+def as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Begin with what a new process has, and let the other tests have what they had."""
+    before = gc.get_threshold()
+    gc.set_threshold(*PYTHONS_OWN)
+    monkeypatch.setattr(collecting, "_USUAL", PYTHONS_OWN)
     yield
     collecting.as_usual()
+    gc.set_threshold(*before)
 
 
 def test_a_command_that_soon_ends_hardly_looks_for_garbage() -> None:
