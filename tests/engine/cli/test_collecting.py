@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 
 from inside import scheduler_settings
 
-
 # What Python 3.11 to 3.13 begin with. The tests themselves look more seldom.
 PYTHONS_OWN = 700, 10, 10
 
