@@ -23,6 +23,7 @@ from everytick.store.querying import connect
 from everytick.store.sqlite import SqliteLedger
 from everytick.text.wording import counted
 
+from .backfills import examine_backfills
 from .environment import (
     examine_group_limits,
     examine_job_filter,
@@ -116,6 +117,7 @@ def _examine_ledger(settings: SchedulerSettings, declared: Declared) -> list[Fin
             found += examine_outages(connection, now, zone)
             found += examine_runs(connection, now, zone)
             found += examine_history(connection, declared, now, zone)
+            found += examine_backfills(connection, now, zone)
     except LedgerError as problem:
         found.append(Finding("error", "ledger", str(problem), ledger.place, None))
     return found
