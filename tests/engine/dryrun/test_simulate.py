@@ -338,7 +338,12 @@ def test_the_account_balances_in_a_full_group_over_outages(
 ) -> None:
     monkeypatch.setattr(groups, "Places", Counted)
     Counted.most = 0
-    options = {"overlap": overlap, "coalesce": coalesce, "group": "database", "misfire_grace_time": 90}
+    options: dict[str, Any] = {
+        "overlap": overlap,
+        "coalesce": coalesce,
+        "group": "database",
+        "misfire_grace_time": 90,
+    }
     for place in range(5):
         every = 20 + 10 * place
         scheduler.add_job(
