@@ -49,10 +49,8 @@ def apply(source: Schedule, chosen: Mapping[str, Any]) -> Schedule:
             return _with_remark(source, "its exclude= is gone, since a date is one instant")
         days = exclude.data
         if workday and shift not in (None, "skip"):
-            why = f"since the {workday} workday is never an excluded day"
-            return _with_remark(
-                apply(source, {**chosen, "shift": None}), f"its shift={shift!r} is gone, {why}"
-            )
+            remark = f"its shift={shift!r} is gone, since the {workday} workday is never an excluded day"
+            return _with_remark(apply(source, {**chosen, "shift": None}), remark)
     else:
         days = _days(exclude)
     if shift is not None and shift not in SHIFTS:

@@ -276,7 +276,7 @@ async def test_what_a_new_trigger_cannot_have_of_the_former_one_is_said(schedule
     try:
         async with scheduler:
             client = SchedulerClient()
-            days = {"exclude": "sat-sun", "shift": "next-workday"}
+            days: dict[str, Any] = {"exclude": "sat-sun", "shift": "next-workday"}
             client.add_job(added_tasks.note, "cron", hour=9, id="job", **days)
             kept = client.reschedule_job("job", trigger="cron", hour=8)
             assert "moved to the next workday" in kept.schedule.text
