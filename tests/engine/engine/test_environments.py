@@ -222,6 +222,7 @@ async def test_a_job_runs_where_it_is_enabled(scheduler: AsyncIOScheduler) -> No
     assert agreed[1] == {"mail-daily": "SCHEDULER_DISABLED_JOBS=mail-*", "report": None}
 
 
+@pytest.mark.full
 async def test_a_worker_leaves_runs_of_disabled_jobs_to_others(scheduler: AsyncIOScheduler) -> None:
     every: dict[str, Any] = {"minutes": 0, "seconds": 0.2}
     with environment(role="scheduler"):
