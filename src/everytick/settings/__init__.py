@@ -1,7 +1,7 @@
 """The scheduler's settings: environment variables first, then `.env` at the app's root.
 
 - `parts`: the parts that an application may lack, and the variables that have no effect then
-- `wrong_values`: what is said of a value that is wrong
+- `wrong_values`: the sentence about a value that is wrong
 """
 
 from __future__ import annotations

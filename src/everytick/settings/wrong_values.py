@@ -1,4 +1,4 @@
-"""What is said of a value that is wrong: which variable has it and why, and no part of a secret."""
+"""The sentence about a value that is wrong: which variable has it and why, and no part of a secret."""
 
 from __future__ import annotations
 

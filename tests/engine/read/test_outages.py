@@ -283,7 +283,6 @@ def test_the_ledger_is_asked_no_more_often_for_many_outages(ledger: Ledger) -> N
         lived(ledger, back, back + 22 * HOUR)
         write(ledger, "scheduler_runs", [skipped("report", down + SECOND) | {"finished_us": back + SECOND}])
 
-    # Between two of them, a bit more than an hour lies in which no scheduler was there, and nothing missed.
     add(2)
     one = asked(1)
     for day in range(3, 20):
