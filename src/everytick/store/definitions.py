@@ -65,12 +65,12 @@ def _compare(
     """Compare each job with its row, and write down those that are new or different."""
     rows = {}
     for row in connection.execute(job_sql.LIST_DEFINED).fetchall():
-        known = _Row(*row)
+        there = _Row(*row)
         # A file takes anything in any column (R8): such an id is no job's.
-        if type(known.job_id) is str:
-            rows[known.job_id] = known.without_odd_watermark()
-        if type(known.job_id) is not str or type(known.watermark) is not int:
-            found.unreadable.append(str(known.job_id))
+        if type(there.job_id) is str:
+            rows[there.job_id] = there.without_odd_watermark()
+        if type(there.job_id) is not str or type(there.watermark) is not int:
+            found.unreadable.append(str(there.job_id))
     new = [job for job in jobs if job.id not in rows]
     found.added += [job.id for job in new]
     found.watermarks |= {job.id: now for job in new}
