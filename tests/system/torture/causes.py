@@ -19,6 +19,9 @@ _AHEAD = SECOND // 2
 # How late a decision about a tick may be while some process is well: about one that is given up, and about
 # one that runs, whose first owner may have died (then a heartbeat and a sweep lie between).
 _GIVEN_UP, _TAKEN = 3 * SECOND, 10 * SECOND
+# How late a run may be entered while some process is well and has no more than so many runs under way: longer
+# than from one look of a process for runs that wait to the next.
+_ENTERED, _MOST_BUSY = int(2.5 * SECOND), 4
 # On a server the second process looks for ticks that the first one let pass, those behind it only so often.
 # While several are dead whose leases have not ended, that adds to the time.
 _SWEEP, _LEASE = 5 * SECOND, 15 * SECOND
@@ -243,6 +246,30 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             if well := harm.well_between(at, first, bound + _SWEEP * swept, due):
                 seconds = (decided - due) / SECOND
                 sentence = f"was decided about {seconds:.1f} s late, though {well.pid} was well"
+                yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
+
+
+def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
+    """R4, R14: a run that is due is entered soon, if not in the process that claimed it then in another."""
+    rows = {row["run_id"]: row for row in history.runs}
+    ran = _ran(history)
+    for start in history.starts:
+        spec, row = history.specs.get(start.job), rows.get(start.run)
+        if spec is None or row is None or row["tick_us"] is None or start.attempt > 1:
+            continue
+        if spec.overlap != "skip" or spec.group or spec.steps or row["attempt"] > 1:
+            # It waits for another run, or not each process decides about it.
+            continue
+        # The runs of earlier ticks begin before it (R14).
+        shown = history.clock.shows(start.at)
+        earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= shown)
+        for at in harm.instants(max([row["due_us"], *earlier])):
+            reserved = min([at, *harm.instants(row["tick_us"])]) - _AHEAD
+            if harm.near(reserved, start.at, (*DEADLY, *ENDING, *PARTED)):
+                continue
+            well = harm.well_between(at, start.at, _ENTERED, row["due_us"], busy=_MOST_BUSY)
+            if well and not _paused_between(history, spec, at, start.at):
+                sentence = f"was entered {(start.at - at) / SECOND:.1f} s late, though {well.pid} was well"
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
 
 
