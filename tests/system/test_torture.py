@@ -374,6 +374,29 @@ def test_the_checker_notices_a_tick_that_waits_on_when_the_run_before_it_has_end
     assert any("was decided about 5.9 s late" in str(found) for found in violations(early))
 
 
+@pytest.mark.parametrize(("found", "number"), [(164.5, 0), (160.1, 1)])
+def test_a_tick_waits_behind_an_attempt_of_an_earlier_run_until_it_is_found_to_be_lost(
+    found: float, number: int
+) -> None:
+    history = skipped(changed(good(), 159, attempt=2, crashes=1, finished_us=166), 160, "coalesced", 165)
+    lost = {**history.attempts[0], "run_id": 159, "finished_us": us(found)}
+    history = replace(history, attempts=[*history.attempts, lost])
+    assert len(list(causes.late(history, Harm(history)))) == number
+
+
+@pytest.mark.parametrize(("ended", "number"), [(164.5, 0), (160.1, 1)])
+def test_a_tick_waits_behind_a_startup_run_of_its_job(ended: float, number: int) -> None:
+    started = row(159.5, run_id=900, kind="startup", tick_us=None, start_number=2, finished_us=ended)
+    history = also(skipped(good(), 160, "coalesced", 165), started)
+    assert len(list(causes.late(history, Harm(history)))) == number
+
+
+def test_of_two_people_who_pause_a_job_at_once_the_first_has_paused_it() -> None:
+    history = good()
+    twice = [each for command in history.commands for each in (command, command)]
+    assert [str(found) for found in violations(replace(history, commands=twice))] == []
+
+
 def test_a_run_that_only_waited_where_its_process_was_killed_holds_a_lease() -> None:
     history = only_waited(good(), 110)
     killed = replace(history, faults=[*history.faults, fault("kill", 110.5, 110.5, 1)])

@@ -274,11 +274,19 @@ def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
 
 
 def _ran(history: History) -> dict[str, list[tuple[int, int]]]:
-    """Return by job the ticks that a process held, and when each of these runs ended, or was given up."""
+    """Return by job the ticks that a process held, and when each of their attempts ended, or was given up.
+
+    A startup run counts as the tick of when it was due.
+    """
+    ended = defaultdict(list)
+    for attempt in history.attempts:
+        ended[attempt["run_id"]].append(attempt["finished_us"])
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for row in history.runs:
-        if row["tick_us"] is not None and row["claimed_us"] is not None and row["finished_us"] is not None:
-            found[row["job_id"]].append((row["tick_us"], row["finished_us"]))
+        if row["kind"] != "backfill" and row["claimed_us"] is not None:
+            tick = row["due_us"] if row["tick_us"] is None else row["tick_us"]
+            ends = [*ended[row["run_id"]], row["finished_us"]]
+            found[row["job_id"]] += [(tick, end) for end in ends if end is not None]
     return found
 
 
@@ -338,11 +346,13 @@ def _within(instants: list[int], begin: int, resume: Command) -> bool:
 
 def _spells(commands: list[Command]) -> list[tuple[Command, Command]]:
     """Return each pause with the resume that ended it."""
-    found, open_pauses = [], {}
+    found: list[tuple[Command, Command]] = []
+    open_pauses: dict[str, Command] = {}
     for command in (command for command in commands if command.done):
         if command.what == "pause":
-            open_pauses[command.job] = command
-        else:
+            # Of two people who pause it, and resume it, the first ones did.
+            open_pauses.setdefault(command.job, command)
+        elif command.job in open_pauses:
             found.append((open_pauses.pop(command.job), command))
     return found
 
