@@ -35,8 +35,9 @@ from .retry import with_next_attempt
 from .safe_errors import safe, safe_now
 from .tasks import until_done
 
-# How long a run is certainly ours after its claim, and after a look into the ledger: less than a lease.
-_FRESH_SECONDS, _LOOKED_SECONDS = 5.0, 5.0
+# How long a run is certainly ours, and its job not paused for long, after its claim; and how long it is ours
+# after a look into the ledger: less than a lease.
+_FRESH_SECONDS, _LOOKED_SECONDS = 1.0, 5.0
 # How long a coroutine that was cancelled may take to clean up.
 _CANCEL_SECONDS = 5.0
 
