@@ -171,12 +171,12 @@ class _NoCounter(dict[str, int]):
         return self
 
 
-@_mutant
+@_mutant(seed=1)
 def a_process_whose_loop_is_blocked_keeps_what_it_has_claimed() -> AbstractContextManager[Any]:
     return patch.object(admission.Admission, "requeue_overdue", lambda _admission: None)
 
 
-@_mutant
+@_mutant(seed=1)
 def a_run_that_was_given_back_is_entered_all_the_same() -> AbstractContextManager[Any]:
     return patch.object(held.Held, "remove", _remove_or_not)
 
