@@ -69,6 +69,9 @@ TestCatchingUp = told_again(
         "test_a_locked_ledger_delays_and_loses_nothing",
     ],
 )
+TestBlockedLoops = told_again(
+    "test_blocked_loops", but=["test_of_two_threads_that_want_the_same_claims_one_gets_them"]
+)
 # The most telling ones of that file.
 TestDecidedAtTheStart = told_again(
     "test_decided_at_the_start",
