@@ -247,4 +247,5 @@ def load(
         where="added while running",
         given=call.options,
         added=True,
+        annotated=call.annotated,
     )

@@ -95,12 +95,14 @@ class KeptCall(_Kept):
 
     options: those that it named.
     defaults: the others, as the process that runs it has filled them in.
+    annotated: whether the function gets what its annotations name, such as a date, made from the text here.
     """
 
     args: list[Any]
     kwargs: dict[str, Any]
     options: dict[str, Any]
     defaults: dict[str, Any] | None = None
+    annotated: bool = False
 
 
 _Model = TypeVar("_Model", bound=_Kept)
