@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -119,44 +119,50 @@ class OfferedJobs(SchedulerClient):
         former = self._execute(lambda connection: _check_free(connection, job.id, is_named=is_named))
         return Draft(job, None, is_named, [*self._warnings(job), *_of_former(former)])
 
+    def as_it_is(self, job_id: str) -> tuple[Draft, Offer]:
+        """Return a job that was added, and its function, which may take other arguments by now."""
+        row = self._row(job_id)
+        offer = self._offers[row.function]
+        try:
+            call = read_call(row.call_data)
+            job = Job(
+                id=job_id,
+                name=row.name,
+                func=offer.function,
+                args=tuple(call.args),
+                kwargs=call.kwargs,
+                schedule=from_text(row.schedule_data),
+                options=self._options(call.options),
+                where="added while running",
+                given=call.options,
+                added=True,
+                annotated=call.annotated,
+                owner=self,
+            )
+        except ValueError as problem:
+            raise NotNowError(f"job {job_id!r:.200} cannot be changed here: {problem}; remove it") from None
+        return Draft(job, row, True, ()), offer
+
     def draft_change(self, job_id: str, wanted: Wanted, version: int | None = None) -> Draft:
         """Return a job that was added, as it would be kept after a change.
 
         `version`: the one that the person has seen; it may be no other by now.
         """
-        row, offer = self._row(job_id)
-        if version is not None and version != row.serial:
+        known, offer = self.as_it_is(job_id)
+        job, row = known.job, known.row
+        if row is not None and version not in (None, row.serial):
             raise _changed_meanwhile(job_id)
-        with _cannot_be_changed(job_id):
-            call = read_call(row.call_data)
-            schedule = from_text(row.schedule_data)
-        args, kwargs, annotated = call.args, call.kwargs, call.annotated
         if wanted.arguments is not None:
             args, kwargs = _call(offer, wanted.arguments)
-            annotated = offer.is_annotated
+            job = replace(job, args=tuple(args), kwargs=kwargs, annotated=offer.is_annotated)
         with _field("arguments"):
-            functions.check_arguments(offer.function, args, kwargs)
+            functions.check_arguments(offer.function, job.args, job.kwargs)
         if wanted.schedule is not None:
-            schedule = self._read(wanted.schedule, schedule)
-        given = {**call.options, **self._given(wanted.options)}
+            job = replace(job, schedule=self._read(wanted.schedule, job.schedule))
         with _field("name"):
-            name = shown_name(wanted.name or row.name)
-        with _cannot_be_changed(job_id):
-            options = self._options(given)
-        job = Job(
-            id=job_id,
-            name=name,
-            func=offer.function,
-            args=tuple(args),
-            kwargs=kwargs,
-            schedule=schedule,
-            options=options,
-            where="added while running",
-            given=given,
-            added=True,
-            annotated=annotated,
-            owner=self,
-        )
+            job = replace(job, name=shown_name(wanted.name or job.name))
+        given = {**job.given, **self._given(wanted.options)}
+        job = replace(job, given=given, options=self._options(given))
         self._check(job)
         return Draft(job, row, True, self._warnings(job))
 
@@ -186,7 +192,7 @@ class OfferedJobs(SchedulerClient):
             raise WrongFieldError("function", f"{function!r:.200} is not offered by the code{hint}")
         return self._offers[function]
 
-    def _row(self, job_id: str) -> tuple[AddedRow, Offer]:
+    def _row(self, job_id: str) -> AddedRow:
         def read(connection: Connection) -> AddedRow:
             try:
                 return added_row(connection, job_id)
@@ -201,7 +207,7 @@ class OfferedJobs(SchedulerClient):
                 f"job {job_id!r:.200} calls {row.function!r:.200}, which the code does not offer:"
                 f" `{typed('remove')}` removes it, and the code that added it may change it"
             )
-        return row, self._offers[row.function]
+        return row
 
     def _read(self, wanted: Mapping[str, Any], known: Schedule | None = None) -> Schedule:
         with _field("schedule"):
@@ -302,11 +308,3 @@ def _field(name: str) -> Iterator[None]:
     except ValueError as problem:
         said = str(problem)
         raise WrongFieldError(name, said if said.startswith(f"{name}") else f"{name}: {said}") from None
-
-
-@contextmanager
-def _cannot_be_changed(job_id: str) -> Iterator[None]:
-    try:
-        yield
-    except ValueError as problem:
-        raise NotNowError(f"job {job_id!r:.200} cannot be changed here: {problem}; remove it") from None

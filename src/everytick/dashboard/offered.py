@@ -40,7 +40,19 @@ class OfferActions:
         offers: Mapping[str, Offer] | None = request.app.state.declared().offers
         if offers is None:
             raise Problem(409, NOT_LOADED)
+        self._offers = offers
         self._jobs = OfferedJobs(offers, request.state.visitor.who)
+
+    def offer(self, function: str) -> Offer:
+        """Return a function that the code offers."""
+        if function not in self._offers:
+            raise Problem(404, f"{function!r:.200} is not offered by the code")
+        return self._offers[function]
+
+    def as_it_is(self, job_id: str) -> tuple[Draft, Offer]:
+        """Return a job that was added, and the function that it calls."""
+        with _problems():
+            return self._jobs.as_it_is(job_id)
 
     def draft(self, function: str, wanted: Wanted) -> Draft:
         """Return a new job as it would be kept."""

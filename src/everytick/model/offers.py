@@ -153,13 +153,16 @@ class Offer:
         return args, kwargs
 
     def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the values by parameter of a call; None if fields cannot show all of them."""
-        try:
-            bound = inspect.signature(self.function).bind(*args, **kwargs)
-        except (TypeError, ValueError):
-            return None
+        """Return the values by parameter of a call; None if fields cannot show all of them.
+
+        Of a call that the function does not take any more, those that have a parameter by their names.
+        """
         known = {parameter.name for parameter in self.parameters}
-        return dict(bound.arguments) if bound.arguments.keys() <= known else None
+        try:
+            found = inspect.signature(self.function).bind(*args, **kwargs).arguments
+        except (TypeError, ValueError):
+            return {name: value for name, value in kwargs.items() if name in known}
+        return dict(found) if found.keys() <= known else None
 
 
 def as_annotated(
