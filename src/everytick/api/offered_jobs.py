@@ -107,7 +107,7 @@ class OfferedJobs(SchedulerClient):
                 args,
                 kwargs,
                 wanted.job_id or None,
-                wanted.name or None,
+                wanted.name or offer.name,
                 options,
                 trigger_args,
                 "added while running",
