@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from everytick.settings import settings
 
 import added_tasks
 import offered_tasks
-from histories import prepared
+from histories import ask, ask_json, prepared
 from inside import rows_of, until
 from ledgers import change, found_in
 
@@ -419,3 +420,26 @@ def test_a_row_that_cannot_be_read_is_told_and_can_be_removed(
         jobs.draft_change("r-7", Wanted(None, {"customer_id": 8}))
     jobs.remove("r-7")
     assert jobs.get_jobs() == []
+
+
+def test_why_says_who_added_a_job_and_who_changed_it(jobs: OfferedJobs, scheduler: AsyncIOScheduler) -> None:
+    jobs.keep(jobs.draft(FIRST, wanted()), note="as he asked")
+    assert re.search(
+        r'It was added while running by Anna at [-\d]+ [:\d]+.* \(note: "as he asked"\)\.',
+        ask(scheduler, "why", "r-7"),
+    )
+    jobs.keep(jobs.draft_change("r-7", Wanted(None, {"customer_id": 8})))
+    said = ask_json(scheduler, "why", "r-7")
+    assert re.search(
+        r"It was added while running by Anna at .*, and changed by Anna at ", said["sentences"][-1]
+    )
+    assert [entry["action"] for entry in said["audit"]] == ["add", "change"]
+
+
+async def test_a_run_says_who_added_its_job(jobs: OfferedJobs, scheduler: AsyncIOScheduler) -> None:
+    jobs.keep(jobs.draft(FIRST, wanted(schedule={"trigger": "date"})))
+    async with scheduler:
+        await until(
+            lambda: rows_of(scheduler, "r-7") and rows_of(scheduler, "r-7")[0]["state"] == "succeeded"
+        )
+    assert re.search(r"added while running +add by Anna, ", ask(scheduler, "show", "r-7"))
