@@ -98,8 +98,9 @@ class OfferedJobs(SchedulerClient):
         if wanted.schedule is None:
             raise WrongFieldError("schedule", "give a trigger: cron, interval, date, ...")
         trigger, trigger_args = _trigger(wanted.schedule)
-        schedule = self._read(wanted.schedule)
-        options = self._given(wanted.options)
+        # So that the field is named whose value is wrong.
+        self._read(wanted.schedule)
+        options, name = self._given(wanted.options), _name(wanted.name, offer.name)
         with _field("id"):
             job = self._declared_job(
                 offer.function,
@@ -107,16 +108,17 @@ class OfferedJobs(SchedulerClient):
                 args,
                 kwargs,
                 wanted.job_id or None,
-                wanted.name or offer.name,
+                name,
                 options,
                 trigger_args,
                 "added while running",
             )
-        # The moment of the call is the date of a job that has none.
-        job.schedule, job.startup_delay, job.annotated = schedule, None, offer.is_annotated
+        job.annotated = offer.is_annotated
         self._check(job)
         is_named = bool(wanted.job_id)
-        former = self._execute(lambda connection: _check_free(connection, job.id, is_named=is_named))
+        former = None
+        if self.ledger.exists():
+            former = self._execute(lambda connection: _check_free(connection, job.id, is_named=is_named))
         return Draft(job, None, is_named, [*self._warnings(job), *_of_former(former)])
 
     def as_it_is(self, job_id: str) -> tuple[Draft, Offer]:
@@ -159,8 +161,7 @@ class OfferedJobs(SchedulerClient):
             functions.check_arguments(offer.function, job.args, job.kwargs)
         if wanted.schedule is not None:
             job = replace(job, schedule=self._read(wanted.schedule, job.schedule))
-        with _field("name"):
-            job = replace(job, name=shown_name(wanted.name or job.name))
+        job = replace(job, name=_name(wanted.name, job.name))
         given = {**job.given, **self._given(wanted.options)}
         job = replace(job, given=given, options=self._options(given))
         self._check(job)
@@ -243,6 +244,13 @@ class OfferedJobs(SchedulerClient):
             late = job.too_late(job.due(job.only_tick), ticks.now())
             found.append(f"its date is past: it {'is recorded as skipped' if late else 'runs at once'}")
         return found
+
+
+def _name(wanted: str | None, usual: str) -> str:
+    with _field("name"):
+        if wanted and not wanted.isprintable():
+            raise ValueError(f"{wanted!r:.80} has control characters, or halves of characters")
+        return shown_name(wanted or usual)
 
 
 def _ticks(schedule: Schedule) -> Iterator[int]:

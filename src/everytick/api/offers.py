@@ -64,7 +64,9 @@ class JobOffers:
             if isinstance(func, str):
                 raise ValueError(f"offer({func!r:.80}) takes the function itself, and not its name")
             function = functions.resolve(func)
-            reference = functions.named_reference(function)
+            functions.named_reference(function)
+            # As rows of the ledger have it.
+            reference = functions.reference(function)
             shown = shown_name(name or functions.function_name(function))
             if reference in self._offers:
                 raise ValueError(

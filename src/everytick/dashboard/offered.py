@@ -9,12 +9,10 @@ from typing import Any
 from everytick.api.control import NoSuchJobError
 from everytick.api.offered_jobs import Draft, NotNowError, OfferedJobs, TakenError, Wanted, WrongFieldError
 from everytick.errors import LedgerError, ScheduleError
-from everytick.masking import masked, without_secrets
 from everytick.model.offers import Offer, Parameter
-from everytick.read.job_options import job_options
+from everytick.read.job_options import job_options, shown_value
 from everytick.text.instants import iso, when
 from everytick.text.schedules import in_words
-from everytick.text.wording import one_line
 from starlette.requests import Request
 
 from .control import checked_note
@@ -121,8 +119,7 @@ def _parameter(one: Parameter) -> OfferedParameter:
 
 def default_of(one: Parameter) -> str:
     """Return the default of a parameter as code has it, shortened and without secrets."""
-    shown = repr(without_secrets(one.default, one.name, 8))
-    return masked(one_line(shown))[:_SHOWN]
+    return shown_value(one.default, one.name)[:_SHOWN]
 
 
 def preview_of(draft: Draft) -> JobPreview:

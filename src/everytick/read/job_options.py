@@ -34,8 +34,8 @@ def job_options(job: Job) -> JobOptions:
     options = job.options
     return {
         "arguments": [
-            *(_shown(value) for value in job.args),
-            *(f"{name}={_shown(value, name)}" for name, value in job.kwargs.items()),
+            *(shown_value(value) for value in job.args),
+            *(f"{name}={shown_value(value, name)}" for name, value in job.kwargs.items()),
         ],
         "misfire_grace_time": options.misfire_grace_time,
         "coalesce": options.coalesce,
@@ -54,6 +54,6 @@ def job_options(job: Job) -> JobOptions:
     }
 
 
-def _shown(value: object, name: str = "") -> str:
+def shown_value(value: object, name: str = "") -> str:
     """Return a value as code has it, on one line, shortened and without secrets."""
     return masked(one_line(_reprs.repr(without_secrets(value, name, _MOST))))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, BackgroundScheduler, BlockingScheduler, ScheduleError
 from everytick.api.control import NoSuchJobError
-from everytick.api.offered_jobs import NotNowError, OfferedJobs, TakenError, Wanted, WrongFieldError
+from everytick.api.offered_jobs import Draft, NotNowError, OfferedJobs, TakenError, Wanted, WrongFieldError
 from everytick.model import offers
 from everytick.settings import settings
 
@@ -251,7 +252,8 @@ def test_a_draft_says_when_it_will_be_due_and_writes_nothing(
         ({"options": {"func": "os:system"}}, "options", "'func' is none"),
         ({"job_id": "a\nb"}, "id", "no control characters"),
         ({"job_id": "a" * 600}, "id", "at most 500 long"),
-        ({"name": "a" * 2_000}, "id", "name= has 2,000 characters"),
+        ({"name": "a" * 2_000}, "name", "name= has 2,000 characters"),
+        ({"name": "a\x1b[2Jb"}, "name", "has control characters"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_field(
@@ -443,3 +445,26 @@ async def test_a_run_says_who_added_its_job(jobs: OfferedJobs, scheduler: AsyncI
             lambda: rows_of(scheduler, "r-7") and rows_of(scheduler, "r-7")[0]["state"] == "succeeded"
         )
     assert re.search(r"added while running +add by Anna, ", ask(scheduler, "show", "r-7"))
+
+
+def test_of_many_at_once_one_adds_a_job_and_one_changes_it(
+    jobs: OfferedJobs, scheduler: AsyncIOScheduler
+) -> None:
+    def act(draft: Draft) -> str:
+        try:
+            OfferedJobs(scheduler.offers, "one of many").keep(draft)
+        except NotNowError as problem:
+            return type(problem).__name__
+        return "kept"
+
+    def at_once(drafts: list[Draft]) -> list[str]:
+        with ThreadPoolExecutor(len(drafts)) as pool:
+            return sorted(pool.map(act, drafts))
+
+    numbers = range(1, 7)
+    drafts = [jobs.draft(FIRST, wanted(arguments={"customer_id": it})) for it in numbers]
+    assert at_once(drafts) == ["TakenError"] * 5 + ["kept"]
+    drafts = [jobs.draft_change("r-7", Wanted(None, {"customer_id": 10 + it})) for it in numbers]
+    assert at_once(drafts) == ["NotNowError"] * 5 + ["kept"]
+    entries = found_in(scheduler.ledger, "SELECT action FROM scheduler_audit ORDER BY audit_id")
+    assert [entry["action"] for entry in entries] == ["add", "change"]

@@ -346,3 +346,17 @@ async def test_each_form_of_a_schedule_is_described(client: httpx.AsyncClient) -
         answer = await client.post(f"{JOBS}/preview", json={**REMIND, "schedule": schedule})
         assert answer.status_code == 200, answer.text
         assert answer.json()["next_fires"], json.dumps(schedule)
+
+
+async def test_before_the_first_start_there_is_a_preview_and_then_a_ledger(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    scheduler.offer(offered_tasks.remind)
+    async with client_of(dashboard(scheduler)) as client:
+        assert len((await client.get("/api/v1/offers")).json()["offers"]) == 1
+        answer = await client.post(f"{JOBS}/preview", json=REMIND)
+        assert answer.status_code == 200, answer.text
+        assert not scheduler.ledger.exists()
+        answer = await client.post(JOBS, json=REMIND)
+        assert answer.status_code == 201, answer.text
+        assert (await client.get(f"{JOBS}/r-7")).json()["offered"] is True
