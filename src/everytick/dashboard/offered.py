@@ -10,7 +10,8 @@ from everytick.api.control import NoSuchJobError
 from everytick.api.offered_jobs import Draft, NotNowError, OfferedJobs, TakenError, Wanted, WrongFieldError
 from everytick.errors import LedgerError, ScheduleError
 from everytick.model.offers import Offer, Parameter
-from everytick.read.job_options import job_options, shown_value
+from everytick.read.job_options import job_options
+from everytick.store.declared_options import shown_value
 from everytick.text.instants import iso, when
 from everytick.text.schedules import in_words
 from starlette.requests import Request

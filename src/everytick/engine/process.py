@@ -126,6 +126,7 @@ class Process:
         self._removals.joined(self._registration)
         self._watermarks = self._registry.joined(self._registration)
         self._registry.tell_of_disabled(is_whole=is_whole)
+        self._registry.tell_of_groups(self._me.group_limits, is_whole=is_whole)
         self._keep_options(self._registration.jobs_added)
         if unreadable := sorted(set(self._registration.unreadable)):
             logger.error(

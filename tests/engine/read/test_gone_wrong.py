@@ -361,6 +361,7 @@ def test_an_empty_list_of_runs_is_none(shop: AsyncIOScheduler) -> None:
     assert ask(shop, "runs", "--missed").splitlines() == ["none"]
 
 
+@pytest.mark.full
 def test_a_length_of_time_is_not_bent_within_it(shop: AsyncIOScheduler) -> None:
     hung(shop.ledger)
     for width in range(40, 100):

@@ -89,6 +89,7 @@ def test_an_upgrade_that_fails_in_its_own_process_is_the_same_sentence(old: Ledg
     assert old.revision() == "0001"
 
 
+@pytest.mark.full
 def test_an_upgrade_waits_for_a_program_that_holds_the_ledger(old: Ledger) -> None:
     said: list[str] = []
     number = logger.add(said.append, format="{message}", level="INFO")

@@ -19,6 +19,7 @@ for _variable in [name for name in os.environ if name.startswith(("SCHEDULER_", 
 
 from loguru import logger  # noqa: E402
 
+from simulation.mutants import MUTANTS  # noqa: E402
 from simulation.plan import Plan, plan_of  # noqa: E402
 from simulation.shrinking import kind, shrink  # noqa: E402
 from simulation.story import Story, tell  # noqa: E402
@@ -32,9 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="simulation")
     parser.add_argument("--seeds", type=int, default=1, help="of how many seeds (default: 1)")
     parser.add_argument("--seed", type=int, help="the first of them (default: another one each time)")
+    parser.add_argument(
+        "--mutants", action="store_true", help="which seeds find the planted bugs"
+    )
     chosen = parser.parse_args(arguments)
     first = time.time_ns() // 1_000_000 % 1_000_000_000 if chosen.seed is None else chosen.seed
     print(f"{chosen.seeds} seed(s) from {first} on", flush=True)
+    if chosen.mutants:
+        return _find_mutants(range(first, first + chosen.seeds))
     begun, ticks, seconds, broken = time.process_time(), 0, 0.0, []
     for seed in range(first, first + chosen.seeds):
         story = tell(plan_of(seed))
@@ -51,6 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f" {ticks / took * 60:,.0f} ticks a minute"
     )
     return 1 if broken else 0
+
+
+def _find_mutants(seeds: Sequence[int]) -> int:
+    survived = 0
+    for name, mutant in MUTANTS.items():
+        found = next((seed for seed in seeds if mutant.is_found_by(seed)), None)
+        survived += found is None
+        said = "none of the seeds finds it" if found is None else f"seed {found}"
+        print(f"{name}: {said} ({mutant.seed} is in its line)", flush=True)
+    return 1 if survived else 0
 
 
 def _told(story: Story, *, shrinks: bool) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
@@ -20,13 +21,34 @@ from everytick.store import statements as sql
 from everytick.store.records import Claim, JobState
 from everytick.system import system
 
-Mutant = Callable[[], AbstractContextManager[Any]]
+from simulation.plan import plan_of
+from simulation.story import tell
+
+Plant = Callable[[], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A bug, and a seed that is known to find it."""
+
+    plant: Plant
+    seed: int
+
+    def is_found_by(self, seed: int) -> bool:
+        """Return whether the world of a seed breaks the contract with this bug."""
+        with self.plant():
+            return bool(tell(plan_of(seed)).violations)
+
+
 MUTANTS: dict[str, Mutant] = {}
 
 
-def _mutant(plant: Mutant) -> Mutant:
-    MUTANTS[plant.__name__] = plant
-    return plant
+def _mutant(*, seed: int) -> Callable[[Plant], Plant]:
+    def keep(plant: Plant) -> Plant:
+        MUTANTS[plant.__name__] = Mutant(plant, seed)
+        return plant
+
+    return keep
 
 
 @contextmanager
@@ -50,46 +72,46 @@ def _without(module: Any, name: str, condition: str) -> AbstractContextManager[A
 # --- claims ---
 
 
-@_mutant
+@_mutant(seed=4)
 def the_watermark_is_not_moved() -> AbstractContextManager[Any]:
     return _other_text(
         job_sql.ADVANCE_WATERMARKS, ("watermark_us = given.upto FROM", "watermark_us = given.seen FROM")
     )
 
 
-@_mutant
+@_mutant(seed=4)
 def a_claim_does_not_look_whether_another_one_moved_the_watermark() -> AbstractContextManager[Any]:
     return _other_text(
         job_sql.ADVANCE_WATERMARKS, ("watermark_us = given.seen\n", "watermark_us >= given.seen\n")
     )
 
 
-@_mutant
+@_mutant(seed=14)
 def a_claim_does_not_look_for_a_pause() -> AbstractContextManager[Any]:
     return _other_text(job_sql.ADVANCE_WATERMARKS, ("AND paused_us IS NULL", ""))
 
 
-@_mutant
+@_mutant(seed=1)
 def skipped_ticks_are_not_written_down() -> AbstractContextManager[Any]:
     return patch.object(gaps, "skip_all", lambda _connection, _skipped, _now: None)
 
 
-@_mutant
+@_mutant(seed=1)
 def runs_that_are_under_way_are_not_counted() -> AbstractContextManager[Any]:
     return patch.object(limits, "added_up", lambda _rows: {})
 
 
-@_mutant
+@_mutant(seed=14)
 def more_is_made_up_for_than_was_asked_for() -> AbstractContextManager[Any]:
     return patch.object(Job, "most_waiting", 10)
 
 
-@_mutant
+@_mutant(seed=20)
 def the_grace_is_not_looked_at() -> AbstractContextManager[Any]:
     return patch.object(Job, "too_late", lambda _job, _due, _now: False)
 
 
-@_mutant
+@_mutant(seed=20)
 def a_failed_claim_is_forgotten() -> AbstractContextManager[Any]:
     return patch.object(clock.Clock, "_try_again", lambda _clock, _jobs, _problem: None)
 
@@ -97,7 +119,7 @@ def a_failed_claim_is_forgotten() -> AbstractContextManager[Any]:
 # --- beginning ---
 
 
-@_mutant
+@_mutant(seed=1)
 def a_run_is_entered_before_it_is_recorded_as_started() -> AbstractContextManager[Any]:
     usual = admission.Admission.dispatch
 
@@ -109,7 +131,7 @@ def a_run_is_entered_before_it_is_recorded_as_started() -> AbstractContextManage
     return patch.object(admission.Admission, "dispatch", dispatch)
 
 
-@_mutant
+@_mutant(seed=1)
 def a_run_begins_at_its_tick_and_not_at_its_due_instant() -> AbstractContextManager[Any]:
     usual = admission.Admission.dispatch
 
@@ -121,17 +143,17 @@ def a_run_begins_at_its_tick_and_not_at_its_due_instant() -> AbstractContextMana
     return patch.object(admission.Admission, "dispatch", dispatch)
 
 
-@_mutant
+@_mutant(seed=50)
 def a_process_that_was_frozen_does_not_ask_whether_a_run_is_still_its_own() -> AbstractContextManager[Any]:
     return patch.object(runner, "_FRESH_SECONDS", math.inf)
 
 
-@_mutant
+@_mutant(seed=4)
 def a_run_that_waits_begins_in_a_pause() -> AbstractContextManager[Any]:
     return patch.object(JobState, "is_paused", lambda _state, _now: False)
 
 
-@_mutant
+@_mutant(seed=1)
 def a_waiting_run_is_taken_whatever_runs_of_its_job() -> AbstractContextManager[Any]:
     return patch.object(queue, "Counter", _NoCounter)
 
@@ -152,7 +174,7 @@ class _NoCounter(dict[str, int]):
 # --- ends ---
 
 
-@_mutant
+@_mutant(seed=49)
 def the_token_of_an_outcome_is_not_looked_at() -> AbstractContextManager[Any]:
     return _other_text(
         sql.FINISH_RUNS,
@@ -162,7 +184,7 @@ def the_token_of_an_outcome_is_not_looked_at() -> AbstractContextManager[Any]:
     )
 
 
-@_mutant
+@_mutant(seed=9)
 def an_outcome_is_dropped_when_the_ledger_is_away() -> AbstractContextManager[Any]:
     usual = writer.Writer._postpone
 
@@ -174,12 +196,12 @@ def an_outcome_is_dropped_when_the_ledger_is_away() -> AbstractContextManager[An
     return patch.object(writer.Writer, "_postpone", postpone)
 
 
-@_mutant
+@_mutant(seed=1)
 def a_run_that_may_not_begin_yet_is_not_given_back() -> AbstractContextManager[Any]:
     return patch.object(runs, "_turn_away", lambda _connection, _me, _held, reason: reason)
 
 
-@_mutant
+@_mutant(seed=6)
 def a_process_leaves_before_its_outcomes_are_written() -> AbstractContextManager[Any]:
     usual = writer.Writer.close
 
@@ -192,12 +214,12 @@ def a_process_leaves_before_its_outcomes_are_written() -> AbstractContextManager
     return patch.object(writer.Writer, "close", close)
 
 
-@_mutant
+@_mutant(seed=9)
 def a_failed_run_is_not_tried_again() -> AbstractContextManager[Any]:
     return patch.object(Job, "retry_at", lambda *_about: None)
 
 
-@_mutant
+@_mutant(seed=1)
 def a_cut_run_is_not_told_of() -> AbstractContextManager[Any]:
     usual = process.Process.drain
 
@@ -226,44 +248,44 @@ def _dying(after: float, clock: Callable[[], float]) -> AbstractContextManager[A
     return patch.object(heartbeats.Heartbeats, "_is_dead", is_dead)
 
 
-@_mutant
+@_mutant(seed=72)
 def a_lease_ends_by_the_wall_clock() -> AbstractContextManager[Any]:
     return _dying(heartbeats.LEASE_SECONDS, lambda: ticks.now() / ticks.SECOND)
 
 
-@_mutant
+@_mutant(seed=72)
 def a_lease_is_too_short() -> AbstractContextManager[Any]:
     return _dying(4.0, lambda: system.monotonic())
 
 
-@_mutant
+@_mutant(seed=14)
 def nobody_looks_for_those_that_died() -> AbstractContextManager[Any]:
     return patch.object(heartbeats.Heartbeats, "_find_silent", lambda _beats, _connection, _dead: None)
 
 
-@_mutant
+@_mutant(seed=8)
 def a_lost_run_is_rescued_twice() -> AbstractContextManager[Any]:
     return patch.object(sql, "TAKE_CUT", sql.TAKE_CUT.replace("rerun_until_us = NULL,", ""))
 
 
-@_mutant
+@_mutant(seed=8)
 def what_a_dead_process_had_reserved_is_not_given_back() -> AbstractContextManager[Any]:
     return patch.object(sql, "RELEASE_RUNS_OF", f"{sql.RELEASE_RUNS_OF} AND false")
 
 
-@_mutant
+@_mutant(seed=8)
 def what_a_dead_process_ran_is_given_up() -> AbstractContextManager[Any]:
     return patch.object(sql, "LOSE_RUNS_OF", sql.LOSE_RUNS_OF.replace("<> 'rerun'", "= 'rerun'"))
 
 
-@_mutant
+@_mutant(seed=4)
 def a_lost_run_keeps_its_attempt_to_itself() -> AbstractContextManager[Any]:
     return patch.object(
         sql, "ARCHIVE_ATTEMPT", sql.ARCHIVE_ATTEMPT.replace(":run_id\nON", ":run_id AND false\nON")
     )
 
 
-@_mutant
+@_mutant(seed=14)
 def a_process_that_joins_others_takes_its_start_for_a_new_one() -> AbstractContextManager[Any]:
     usual = joining._clear_dead
 
