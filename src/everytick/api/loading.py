@@ -114,6 +114,7 @@ def _made(application: app.Application) -> AsyncIOScheduler:
             f"{where}: {name}() returned {_kind(scheduler)}, which keeps no ledger:"
             f" import {_ours(scheduler)} from everytick and return that"
         )
+    scheduler.check_offers()
     return scheduler
 
 

@@ -40,7 +40,7 @@ Id = Annotated[str, Query(max_length=1_000)]
 
 @dataclass
 class _Shown:
-    """What the page shows: a form with its values, what is wrong with them, or a preview.
+    """The contents of the page: a form with its values, the sentences about wrong ones, or a preview.
 
     changes: the job that is changed, as it is. wrong: by fields, the sentences about them.
     """

@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, BackgroundScheduler, BlockingScheduler, ScheduleError
+from everytick import app as which
 from everytick.api.control import NoSuchJobError
+from everytick.api.loading import load_schedule
 from everytick.api.offered_jobs import Draft, NotNowError, OfferedJobs, TakenError, Wanted, WrongFieldError
 from everytick.model import offers
 from everytick.settings import settings
@@ -362,6 +365,9 @@ def test_excluded_days_stay_with_another_trigger(jobs: OfferedJobs) -> None:
     draft = jobs.draft_change("r-7", Wanted({"trigger": "cron", "hour": 9}, None))
     days = {datetime.fromtimestamp(tick / 1e6, UTC).isoweekday() for tick, _note in draft.fires(20)}
     assert days == {1, 2, 3, 4, 5}
+    once = jobs.draft_change("r-7", Wanted({"trigger": "date", "run_date": "2099-12-24"}, None))
+    assert once.warnings == ["its exclude= is gone, since a date is one instant"]
+    assert once.fires(10) == [(once.job.only_tick, "")]
 
 
 def test_of_two_who_change_a_job_the_second_is_told(jobs: OfferedJobs) -> None:
@@ -468,3 +474,20 @@ def test_of_many_at_once_one_adds_a_job_and_one_changes_it(
     assert at_once(drafts) == ["NotNowError"] * 5 + ["kept"]
     entries = found_in(scheduler.ledger, "SELECT action FROM scheduler_audit ORDER BY audit_id")
     assert [entry["action"] for entry in entries] == ["add", "change"]
+
+
+def test_a_wrong_offer_is_found_by_each_command_that_loads_the_schedule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "an_offering_schedule.py").write_text(
+        "import shutil\nfrom everytick import AsyncIOScheduler\n\n\ndef create_scheduler():\n"
+        "    scheduler = AsyncIOScheduler()\n    scheduler.offer(shutil.rmtree)\n    return scheduler\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    application = which.Application(schedule="an_offering_schedule:create_scheduler", root=tmp_path)
+    monkeypatch.setattr(which, "_current", application)
+    with pytest.raises(ScheduleError) as raised:
+        load_schedule()
+    assert str(raised.value).startswith(
+        "an_offering_schedule.py:7: offer(rmtree): 'shutil:rmtree' is not allowed"
+    )
