@@ -186,7 +186,8 @@ def call_data(job: Job) -> str:
     """
     filled_in = {name: value for name, value in asdict(job.options).items() if name not in job.given}
     call = {"args": list(job.args), "kwargs": job.kwargs, "options": dict(job.given), "defaults": filled_in}
-    return json.dumps(call)
+    # Only where it matters: a former version does not know it.
+    return json.dumps({**call, "annotated": True} if job.annotated else call)
 
 
 def keep_options(connection: Connection, loaded: Sequence[tuple[AddedRow, Job]]) -> None:
