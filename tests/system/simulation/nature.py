@@ -52,14 +52,12 @@ class Nature:
     ) -> None:
         self.faults: list[Fault] = []
         self.commands: list[Command] = []
-        self.requested: list[tuple[str, int, int]] = []
-        self.refused: list[str] = []
         self.oddities: list[str] = []
         self.clock = WorldClock(BASE // 1000)
         self.until = 0
         self._world, self._plan, self._wall, self._disk = world, plan, clock, disk
         self._settings, self._declare = settings, declare
-        self._people = People(world, disk, settings)
+        self.people = People(world, disk, settings)
         self._slots = [Slot(number, plan.seed) for number in range(plan.slots)]
         self._processes: list[EngineProcess] = []
         self._deployed, self._closing = 0, False
@@ -239,13 +237,22 @@ class Nature:
 
     # --- what people do ---
 
-    def _ask(self, act: Act) -> None:
-        begin = self._now
-        job, tick, done = self._people.ask(act.number)
-        if done:
-            self.requested.append((job, tick, begin))
-        else:
-            self.refused.append(job)
+    def _add(self, act: Act) -> None:
+        self.people.add(act.number)
+
+    def _run_now(self, act: Act) -> None:
+        if act.job in self._plan.jobs:
+            self.people.run_now(act.job)
+
+    def _cancel(self, act: Act) -> None:
+        self.people.cancel([act.job], act.number)
+
+    def _retry(self, act: Act) -> None:
+        self.people.retry([act.job], act.number)
+
+    def _backfill(self, act: Act) -> None:
+        if "past" in self._plan.jobs:
+            self.people.fill(act.number)
 
     def _pause(self, act: Act) -> None:
         if act.job in self._plan.jobs and act.job not in self._paused and self._command("pause", act.job):
@@ -254,7 +261,7 @@ class Nature:
 
     def _command(self, what: str, job: str) -> bool:
         begin = self._now
-        done = self._people.command(what, job)
+        done = self.people.command(what, job)
         self.commands.append(Command(what, job, begin, self._now, done))
         if done:
             self._paused ^= {job}
@@ -297,6 +304,10 @@ _ACTS: dict[str, Callable[[Nature, Act], None]] = {
     "slow": Nature._slow,
     "lost": Nature._lost,
     "set clock": Nature._step,
-    "ask": Nature._ask,
+    "ask": Nature._add,
+    "run now": Nature._run_now,
+    "cancel": Nature._cancel,
+    "retry": Nature._retry,
+    "backfill": Nature._backfill,
     "pause": Nature._pause,
 }

@@ -61,6 +61,23 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Request:
+    """What a person asked of one run: `run now`, `cancel` or `retry`.
+
+    run: its number, 0 if that was not told. attempt: the run's own, right after it was done.
+    answer: `done`; `refused`, nothing was changed; or `unknown`, the ledger did not say whether it was.
+    """
+
+    what: str
+    job: str
+    run: int
+    attempt: int
+    begin: int
+    end: int
+    answer: str
+
+
+@dataclass(frozen=True)
 class Start:
     """One entry of a body, as the body itself wrote it down; `end` is None if it never got there."""
 
@@ -123,6 +140,7 @@ class History:
     requested: one-off ticks that were asked for while the world ran: (job, tick, instant of the request);
         each must have exactly one outcome.
     fills: backfills that were asked for: (number, first tick, last tick, instant of the request).
+    asked: what was asked of single runs.
     refused: jobs that could not be added, as was said: none of them may be there.
     oddities: what the nemesis itself saw and must not be.
     """
@@ -139,6 +157,7 @@ class History:
     commands: list[Command] = field(default_factory=list)
     requested: list[tuple[str, int, int]] = field(default_factory=list)
     fills: list[tuple[int, int, int, int]] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     oddities: list[str] = field(default_factory=list)
 
@@ -149,6 +168,10 @@ class History:
             wanted.setdefault(job, set()).add(tick)
         added = [JobSpec(job, once=frozenset(ticks)) for job, ticks in wanted.items()]
         self.specs = {spec.id: spec for spec in [*self.schedule, *added]}
+
+    def asked_of(self, what: str, run: int) -> list[Request]:
+        """Return what was asked of a run, also where it is not known whether that was done."""
+        return [it for it in self.asked if it.what == what and it.run == run and it.answer != "refused"]
 
     def rows_of(self, job: str) -> list[Row]:
         """Return the rows of a job, in the order in which the ledger got them."""
