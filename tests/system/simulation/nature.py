@@ -36,6 +36,8 @@ class Slot:
         self.process: EngineProcess | None = None
         # How long it stays empty at least after the next end of its process, in seconds.
         self.pause = 0.0
+        # Whether the next process begins at once, together with those of other places.
+        self.at_once = False
 
 
 class Nature:
@@ -122,11 +124,13 @@ class Nature:
                 f"slot {slot.number}",
                 # As in a container that is made anew each time.
                 len(self._processes) if self._plan.apart else 0,
+                deployed,
             )
             self._processes.append(process)
             process.wait()
-            pause, slot.pause = slot.pause, 0.0
-            self._world.sleep(int(max(pause, slot.random.choice(_PAUSES)) * SECOND) + 1)
+            pause, slot.pause = max(slot.pause, slot.random.choice(_PAUSES)), 0.0
+            at_once, slot.at_once = slot.at_once, False
+            self._world.sleep(1 if at_once else int(pause * SECOND) + 1)
 
     def _do(self, act: Act) -> None:
         try:
@@ -178,6 +182,21 @@ class Nature:
     def _redeploy(self, act: Act) -> None:
         self._deployed += 1
         self._terminate(Act(act.at, "terminate", act.slot))
+
+    def _redeploy_all(self, act: Act) -> None:
+        self._deployed += 1
+        ending = []
+        for slot in self._slots:
+            slot.at_once = True
+            each = Act(act.at, "terminate", slot.number)
+            ending.append(self._program.start(self._terminate, each, name="terminate"))
+        for thread in ending:
+            thread.join()
+
+    def _storm(self, act: Act) -> None:
+        for slot in self._slots:
+            slot.at_once = True
+        self._kill_all(act)
 
     def _await_end(self, process: EngineProcess, kind: str, begin: int) -> None:
         if not process.wait(_PATIENCE):
@@ -297,6 +316,8 @@ _ACTS: dict[str, Callable[[Nature, Act], None]] = {
     "terminate": Nature._terminate,
     "terminate twice": Nature._terminate,
     "redeploy": Nature._redeploy,
+    "redeploy all": Nature._redeploy_all,
+    "storm": Nature._storm,
     "lock": Nature._lock,
     "full write": Nature._full,
     "full commit": Nature._full,

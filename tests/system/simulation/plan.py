@@ -18,12 +18,15 @@ _ALWAYS = ("quick", "morph")
 # All but the one that torture's requester adds.
 JOBS = tuple(spec.id for spec in SCHEDULE if not spec.added)
 
-# Those that only simulated worlds have, half of them: a job that ends only if it is cancelled, and jobs that
-# swallow that.
+# Those that only simulated worlds have, half of them: a job that ends only if it is cancelled, jobs that
+# swallow that, one that a deploy takes out of the code and the next one puts back, and some that it renames.
 MORE_JOBS = (
     JobSpec("endless", 15 * SECOND, "endless"),
     JobSpec("deaf", 6 * SECOND, "deaf"),
     JobSpec("deaf_limited", 7 * SECOND, "deaf", "timeout=0.7", ends="timed_out"),
+    JobSpec("leaving", SECOND, "slow", leaves=True, overlap="wait"),
+    JobSpec("named", SECOND, ids=("named", "renamed")),
+    JobSpec("named_slow", 2 * SECOND, "slow", ids=("named_slow", "renamed_slow")),
 )
 
 
@@ -113,12 +116,12 @@ def _with_more(plan: Plan, acts: list[Act]) -> Plan:
     jobs = tuple(dict.fromkeys((*plan.jobs, *some, "past")))
     streams = choice.sample(list(_MORE), choice.randint(1, len(_MORE)))
     for _ in range(choice.choice([1, 2, 4, 8, 16])):
-        at, slot, job = (
-            _instant(choice, FIRST, plan.seconds),
-            choice.randrange(plan.slots),
-            choice.choice(jobs),
-        )
+        at, slot = _instant(choice, FIRST, plan.seconds), choice.randrange(plan.slots)
+        # Runs that go on for long are there to be cancelled.
+        job = choice.choice([choice.choice(jobs), *some])
         acts += [replace(act, slot=slot, job=job) for act in _MORE[choice.choice(streams)](choice, at)]
+    if "deploying" in streams and choice.random() < 0.5:
+        plan = replace(plan, slots=choice.choice([6, 8, 12]))
     # A run that does not end has its slot for itself, and those that people ask for come in addition.
     return replace(plan, jobs=jobs, workers=plan.workers + 6, acts=_in_order(acts))
 
@@ -208,8 +211,13 @@ def _losing_answers(choice: random.Random, at: float) -> list[Act]:
     return [Act(at, "lost", number=choice.choice([1, 1, 3]), seconds=choice.choice([0.3, 2.0]))]
 
 
+def _deploying(choice: random.Random, at: float) -> list[Act]:
+    return [Act(at, choice.choice(["redeploy", "redeploy", "redeploy all", "storm"]))]
+
+
 _MORE: dict[str, Callable[[random.Random, float], list[Act]]] = {
     "steering": _steering,
     "filling": _filling,
     "losing answers": _losing_answers,
+    "deploying": _deploying,
 }

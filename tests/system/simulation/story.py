@@ -31,7 +31,7 @@ from simulation.plan import MORE_JOBS, Plan
 from simulation.world import SECOND, World
 from torture.checker import violations
 from torture.history import History, Row, Violation
-from torture.world import LIMITS, SCHEDULE, JobSpec
+from torture.world import LIMITS, SCHEDULE
 
 _NAMES: dict[str, Any] = {name: getattr(bodies, name) for name in
     ("quick", "slow", "burst", "thread", "flaky", "dozer", "numb", "hog", "endless", "deaf")}  # fmt: skip
@@ -124,15 +124,12 @@ def _declaring(plan: Plan) -> Callable[[AsyncIOScheduler, int], None]:
 
     def declare(scheduler: AsyncIOScheduler, deployed: int) -> None:
         if deployed not in codes:
-            specs = [_as_deployed(_SPECS[job], deployed) for job in plan.jobs]
-            codes[deployed] = compile("\n".join(spec.declaration() for spec in specs), "schedule", "exec")
+            specs = (_SPECS[job].as_deployed(deployed) for job in plan.jobs)
+            lines = "\n".join(spec.declaration() for spec in specs if spec is not None)
+            codes[deployed] = compile(lines, "schedule", "exec")
         exec(codes[deployed], {**names, "scheduler": scheduler})
 
     return declare
-
-
-def _as_deployed(spec: JobSpec, number: int) -> JobSpec:
-    return JobSpec(spec.id, spec.steps[number % len(spec.steps)]) if spec.steps else spec
 
 
 def _rows(disk: Disk) -> tuple[list[Row], list[Row], dict[str, Row]]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
+from torture import deploys
 from torture.faults import CLOCK, DEADLY, ENDING, PARTED, Harm, name
 from torture.history import Command, History, Request, Row, Start, Violation
 from torture.world import SECOND, JobSpec
@@ -68,11 +69,20 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
         spec = history.specs.get(row["job_id"])
         start = starts.get((attempt["run_id"], attempt["attempt"]))
         by_hand = history.asked_of("cancel", row["run_id"])
-        wanted = row.get("replaced_by_us") is not None or bool(by_hand)
+        wanted = row.get("replaced_by_us") is not None or bool(by_hand) or _was_removed(spec, row, history)
         sentence = spec and _wrong_end(spec, attempt, start, harm, wanted=wanted)
         if sentence:
             what = f"{name(row)} attempt {attempt['attempt']} {sentence}"
             yield Violation(what, row["job_id"], row["tick_us"], start.pid if start else 0)
+
+
+def _was_removed(spec: JobSpec | None, row: Row, history: History) -> bool:
+    """Return whether the job of a run that ended was removed while that was not over."""
+    if spec is None or row["finished_us"] is None:
+        return False
+    begins, ends = (history.clock.instants(row[name]) for name in ("due_us", "finished_us"))
+    begin, end = min(begins, default=0), max(ends, default=0)
+    return deploys.is_removed_between(history, spec, begin, end)
 
 
 def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, *, wanted: bool) -> str:
@@ -134,6 +144,8 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
             # It was not entered, so that it is not known who held it.
             last = min(last, row["started_us"] + spec.grace)
         end = min(harm.instants(last), default=0)
+        if deploys.is_removed_between(history, spec, cut, end):
+            continue
         if harm.well_between(cut, end, _TAKEN) and not _paused_between(history, spec, cut, end):
             sentence = f"was left {row['state']} though it might have begun again"
             yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
@@ -164,7 +176,7 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
         following = spec.next_tick(last)
         is_young = following is not None and row["finished_us"] < following - SECOND
         return "was skipped (coalesced) though nothing newer took its place" if is_young else ""
-    if spec.steps and reason == "outage":
+    if (spec.steps or spec.leaves) and reason == "outage":
         # A redeploy began it anew: what the former version left is not made up for.
         return ""
     decided, second_look = row["finished_us"], harm.around(row["finished_us"], 2, 2, CLOCK)
@@ -245,7 +257,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             if taken_over or _paused_between(history, spec, at, first):
                 continue
             # Of a job that a redeploy changed, only the processes with the newer code decide (R8).
-            if spec.steps and harm.near(at - 15 * SECOND, first, (*DEADLY, *ENDING, *PARTED)):
+            if spec.changes and harm.near(at - 15 * SECOND, first, (*DEADLY, *ENDING, *PARTED)):
                 continue
             swept = gone and on_server and harm.near(at - _LEASE, first, (*DEADLY, *PARTED))
             if well := harm.well_between(at, first, bound + _SWEEP * swept, due):

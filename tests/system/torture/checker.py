@@ -6,6 +6,7 @@ It shares no code with the scheduler, and computes the ticks in plain arithmetic
 - `consistency`: the ledger agrees with what the tasks recorded
 - `filling`: each past tick has one run of its backfill
 - `requests`: what people asked of single runs is carried out
+- `deploys`: a job that the code lacks does not fire
 - `causes`: a tick whose run did not succeed needs a cause
 - `processes`: exit codes and logs of the processes
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from torture import causes, completeness, consistency, filling, processes, requests
+from torture import causes, completeness, consistency, deploys, filling, processes, requests
 from torture.faults import Harm
 from torture.history import History, Violation
 
@@ -39,6 +40,7 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     consistency.overlap_skips,
     consistency.groups,
     consistency.replaced,
+    deploys.removed,
     causes.repeated,
     causes.ends,
     causes.given_up,

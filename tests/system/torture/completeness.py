@@ -30,7 +30,8 @@ def unaccounted(history: History, harm: Harm) -> Iterator[Violation]:
         ranges = [(row["tick_us"], row["last_tick_us"]) for row in rows if row["last_tick_us"] is not None]
         current = _as_deployed(spec, job)
         tick = current.next_tick(job["changed_us"])
-        while tick is not None and tick < history.until - _SETTLING:
+        until = min(history.until - _SETTLING, job.get("removed_us") or history.until)
+        while tick is not None and tick < until:
             if tick not in single and not any(first <= tick <= last for first, last in ranges):
                 yield Violation(f"{spec.id}: tick {tick} has no outcome", spec.id, tick)
             tick = current.next_tick(tick)

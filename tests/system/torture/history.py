@@ -38,7 +38,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class Life:
-    """One process; `ready` is None if it ended before it said that it runs."""
+    """One process; `ready` is None if it ended before it said that it runs.
+
+    version: the number of the deployment whose code it has.
+    """
 
     pid: int
     begin: int
@@ -47,6 +50,7 @@ class Life:
     code: int
     log: str
     role: str = "all"
+    version: int = 0
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,21 @@ class History:
         for job, tick, _ in self.requested:
             wanted.setdefault(job, set()).add(tick)
         added = [JobSpec(job, once=frozenset(ticks)) for job, ticks in wanted.items()]
+        self._go_by_one_id()
         self.specs = {spec.id: spec for spec in [*self.schedule, *added]}
+
+    def _go_by_one_id(self) -> None:
+        """Let a job that is renamed have one id, whichever it had at the time."""
+        ids = {former: spec.id for spec in self.schedule for former in spec.ids}
+        if not ids:
+            return
+        self.runs = [{**row, "job_id": ids.get(row["job_id"], row["job_id"])} for row in self.runs]
+        self.starts = [replace(start, job=ids.get(start.job, start.job)) for start in self.starts]
+        self.asked = [replace(it, job=ids.get(it.job, it.job)) for it in self.asked]
+        in_force = {job: row for job, row in self.jobs.items() if row.get("removed_us") is None}
+        for former, job in ids.items():
+            if former in in_force:
+                self.jobs[job] = in_force[former]
 
     def asked_of(self, what: str, run: int) -> list[Request]:
         """Return what was asked of a run, also where it is not known whether that was done."""

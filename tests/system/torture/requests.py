@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from torture import deploys
 from torture.completeness import FINAL
 from torture.faults import Harm, name
 from torture.history import History, Request, Row, Start, Violation
-from torture.world import ON_THREADS, SECOND
+from torture.world import SECOND
 
 # A cancellation is carried out within about a second by a process that is well.
 _HEEDED = 3 * SECOND
+# The bodies that write down their end also when they are cancelled.
+_TELL = ("slow", "endless")
 # How long the ledger may be busy, or away, until all that waits for it is done.
 _SETTLED = 20 * SECOND
 
@@ -64,7 +67,7 @@ def _goes_on(history: History, harm: Harm, cancel: Request, start: Start) -> boo
     under_way = start.at < cancel.end and (start.end or life.end) > until
     return (
         under_way
-        and spec.body not in (*ON_THREADS, "deaf")
+        and spec.body in _TELL
         and life.end > until
         and not _delayed(harm, start, cancel.begin, until)
     )
@@ -92,9 +95,14 @@ def _was_entered(history: History, retry: Request, row: Row) -> bool:
     return (
         any(start.run == retry.run and start.attempt >= retry.attempt for start in history.starts)
         or row["state"] in ("lost", "interrupted")
+        # It made way for a later tick.
+        or row.get("replaced_by_us") is not None
         or row["attempt"] > retry.attempt
     )
 
 
 def _taken_back(history: History, retry: Request) -> bool:
-    return any(it.end >= retry.begin for it in history.asked_of("cancel", retry.run))
+    spec = history.specs[retry.job]
+    return deploys.is_removed_between(history, spec, retry.begin, 2**62) or any(
+        it.end >= retry.begin for it in history.asked_of("cancel", retry.run)
+    )
