@@ -147,6 +147,8 @@ def _kind(test: pytest.Item) -> int:
 
 def pytest_sessionfinish(exitstatus: int) -> None:
     """Leave what failed tests wrote, to be looked at until the next run."""
+    # pytest goes through all objects five times more; what the tests left behind was looked for after each.
+    gc.freeze()
     if exitstatus:
         temporary.keep("pytest-of-*")
 

@@ -127,6 +127,7 @@ class ScheduleUnderTest:
             zone,
             outages=down,
             durations={job_id: (length, "given") for job_id, length in known.items()},
+            group_limits=self._scheduler.settings.group_limits,
         )
 
     def _describe(self, job: Job, tick: When | None, attempt: int) -> Run:

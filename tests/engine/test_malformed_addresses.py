@@ -185,6 +185,7 @@ class OfAShop(DashboardSettings):
         return value
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "variable",
     [

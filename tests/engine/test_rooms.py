@@ -51,6 +51,7 @@ def test_no_module_imports_the_application() -> None:
     assert [file.name for file in sorted(ENGINE.rglob("*.py")) if "app" in imported_by(file)] == []
 
 
+@pytest.mark.full
 def test_the_tests_of_the_engine_need_no_application_of_the_template() -> None:
     """What renders one, runs one or is about one is in `tests/template` and `tests/system`."""
     support = {file.stem: imported_by(file) for file in (TESTS / "support").glob("*.py")}

@@ -86,6 +86,7 @@ def run_tests(
     return done.stdout + done.stderr
 
 
+@pytest.mark.full
 def test_each_test_begins_with_an_empty_ledger(shop: Path) -> None:
     run_tests(
         shop,

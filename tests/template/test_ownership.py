@@ -49,6 +49,7 @@ def conflicts(project: Project) -> list[str]:
 # --- what is the user's
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "answers",
     [

@@ -274,6 +274,7 @@ def test_a_fresh_render_is_formatted_and_free_of_lint(version: str, dashboard: b
         assert not said, said
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("dashboard", [True, False], ids=["dashboard", "bare"])
 def test_a_fresh_render_has_correct_types_on_the_oldest_python(dashboard: bool) -> None:
     said = mypy(rendered(python_version="3.11", dashboard=dashboard), "3.11")

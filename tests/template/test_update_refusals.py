@@ -41,6 +41,7 @@ def test_it_needs_git() -> None:
     assert done.stderr == "error: an update needs git: run git init, then commit everything\n"
 
 
+@pytest.mark.full
 def test_where_git_is_not_a_step_is_a_sentence(tmp_path: Path) -> None:
     folder = render(fresh_folder("no-git") / "app")
     project = Project(folder)

@@ -152,8 +152,9 @@ class JobControl(BackfillRequests, JobDeclarations):
     ) -> Job:
         """Give a job that was added while running another trigger; return it as it is then.
 
-        Nothing is caught up for the time before. The days that it leaves out stay, unless `exclude` and
-        `shift` are among the arguments. Raises as `modify_job` does.
+        Nothing is caught up for the time before. The days that it leaves out, and `shift`, stay unless other
+        ones are among the arguments. What the new trigger cannot have goes: a date leaves out no days, and a
+        workday of a month is not moved. The log says so. Raises as `modify_job` does.
         """
         check_jobstore(jobstore)
         self._need_running("reschedule_job()", "change the job's add_job() call")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, get_args
 
@@ -45,9 +46,11 @@ def apply(source: Schedule, chosen: Mapping[str, Any]) -> Schedule:
     exclude, shift, workday = chosen.get("exclude"), chosen.get("shift"), chosen.get("workday")
     if isinstance(exclude, Kept):
         if source.data["trigger"] == "date":
-            return source
-        # What a former trigger did with excluded days may mean nothing with this one.
-        days, shift = exclude.data, None if workday else shift
+            return _with_remark(source, "its exclude= is gone, since a date is one instant")
+        days = exclude.data
+        if workday and shift not in (None, "skip"):
+            remark = f"its shift={shift!r} is gone, since the {workday} workday is never an excluded day"
+            return _with_remark(apply(source, {**chosen, "shift": None}), remark)
     else:
         days = _days(exclude)
     if shift is not None and shift not in SHIFTS:
@@ -70,6 +73,11 @@ def apply(source: Schedule, chosen: Mapping[str, Any]) -> Schedule:
     assert isinstance(found.ticks, ticks.ExcludingTicks)
     _check_something_is_left(found.ticks)
     return found
+
+
+def _with_remark(found: Schedule, remark: str) -> Schedule:
+    """Return a schedule that says what a job that had another trigger has no more."""
+    return replace(found, remark="; ".join(filter(None, (found.remark, remark))))
 
 
 class Kept:

@@ -35,13 +35,17 @@ def _change_lines(change: JobChange, zone: tzinfo) -> list[str]:
                 "not known" if side.next is None else ", ".join(local_with_zone(t, zone) for t in side.next)
             )
             lines.append(f"  {word:7} {side.trigger} in {side.timezone}; next: {shown or 'never'}")
-    lines += [f"  {name}: {old} -> {new}" for name, (old, new) in change.details.items()]
+    lines += [f"  {name}: {_value(old)} -> {_value(new)}" for name, (old, new) in change.details.items()]
     former = change.perhaps_renamed_from
     if former is not None:
         lines.append(
             f"  is this {former}? Then add renamed_from={former!r}, and its history and pause go along"
         )
     return lines
+
+
+def _value(value: Any) -> str:
+    return (", ".join(value) or "none") if isinstance(value, list) else str(value)
 
 
 def _start_lines(found: Difference, zone: tzinfo) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from everytick.read.coming import Coming, Often
 from everytick.text.durations import duration_of_seconds
@@ -14,6 +14,9 @@ from .cells import in_zone
 from .colours import TIME
 from .output import print_text
 from .table import Column, print_lines, print_table
+
+if TYPE_CHECKING:
+    from everytick.read.schemas import Backfill
 
 # More ticks than this are not read one by one.
 MOST_LISTED = 40
@@ -80,7 +83,8 @@ def _print_loads(found: Coming, zone: tzinfo) -> None:
 def _print_findings(found: Coming, zone: tzinfo, listed: set[str]) -> None:
     """Print the remarks; the ticks of the `listed` jobs have their notes in the list already."""
     summary = found.summary()
-    job_ids = [row["job_id"] for row in (*summary["jobs"], *summary["gaps"], *summary["left_out"])]
+    told = ("jobs", "gaps", "left_out", "backfills")
+    job_ids = [row["job_id"] for kind in told for row in summary[kind]]
     notes = [row for row in summary["notes"] if row["job_id"] not in listed]
     kinds: list[tuple[str, str, list[str]]] = [
         ("no tick in this time", "job", [_gap(row, zone) for row in summary["gaps"]]),
@@ -88,6 +92,7 @@ def _print_findings(found: Coming, zone: tzinfo, listed: set[str]) -> None:
         ("due together", "group", [_collision(row, found, zone) for row in summary["collisions"]]),
         ("ticks with a note", "tick", [_note(row, zone) for row in notes]),
         ("left out, by their date", "day", [_left_out(row, zone) for row in summary["left_out"]]),
+        ("beside the schedule", "backfill", [_backfill(row) for row in found.backfills]),
     ]
     for title, unit, lines in kinds:
         if lines:
@@ -99,6 +104,16 @@ def _print_findings(found: Coming, zone: tzinfo, listed: set[str]) -> None:
 def _print_rest(number: int, where: str) -> None:
     if number > 0:
         print_text(f"  and {number:,} more; {where}")
+
+
+def _backfill(row: Backfill) -> str:
+    left = row["ticks"] - row["made"]
+    pace = "one after another" if row["max_instances"] == 1 else f"up to {row['max_instances']} at once"
+    pace += "" if row["rate"] is None else f", at most {row['rate']:,} a minute"
+    how = "none while the job is paused" if row["waits_for_resume"] else pace
+    return (
+        f"backfill {row['backfill_id']} of {row['job_id']}: {left:,} of {row['ticks']:,} runs to come, {how}"
+    )
 
 
 def _gap(row: dict[str, Any], zone: tzinfo) -> str:

@@ -56,7 +56,11 @@ def simulate(
     durations = _durations(scheduler.ledger, [job.id for job in jobs], duration or ())
     with Progress("simulating") as progress:
         found = simulation.simulate(
-            jobs, first, last, zone, outages=outages, durations=durations, progress=progress.at
+            *(jobs, first, last, zone),
+            outages=outages,
+            durations=durations,
+            group_limits=scheduler.settings.group_limits,
+            progress=progress.at,
         )
     if as_json:
         print_json(found.as_data())

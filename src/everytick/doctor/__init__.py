@@ -4,6 +4,7 @@
 - `environment`, `liveness`: settings and machine; processes and their runs
 - `storage`, `server`: the ledger as a file, and on a server
 - `pitfalls`, `source`, `history`: the schedule, as it is declared, and how its runs ended
+- `backfills`: the runs for past ticks that are asked for
 - `examination`: all of it, in an order in which each part may fail without the others
 """
 

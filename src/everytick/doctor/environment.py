@@ -68,11 +68,8 @@ def examine_job_filter(chosen: SchedulerSettings, job_ids: Sequence[str]) -> lis
     return found
 
 
-def examine_group_limits(chosen: SchedulerSettings, groups: Mapping[str, str]) -> list[Finding]:
+def examine_group_limits(chosen: SchedulerSettings, groups: Mapping[str, str | None]) -> list[Finding]:
     """Return which groups have no limit, and which limits have no group. `groups`: by job the name of its."""
-    jobs_of: dict[str, list[str]] = {}
-    for job_id, group in groups.items():
-        jobs_of.setdefault(group, []).append(job_id)
     found = [
         Finding(
             "warning",
@@ -81,12 +78,11 @@ def examine_group_limits(chosen: SchedulerSettings, groups: Mapping[str, str]) -
             SETTING,
             f"{SETTING}={group}=2",
         )
-        for group, job_ids in sorted(jobs_of.items())
-        if group not in chosen.group_limits
+        for group, job_ids in chosen.group_limits.without_a_limit(groups).items()
     ]
     found += [
         Finding("warning", "groups", f"no job has the group {group}", SETTING, "group= of a job")
-        for group in sorted(chosen.group_limits.keys() - jobs_of.keys())
+        for group in chosen.group_limits.without_a_job(groups)
     ]
     return found
 

@@ -23,6 +23,7 @@ from everytick.store.querying import connect
 from everytick.store.sqlite import SqliteLedger
 from everytick.text.wording import counted
 
+from .backfills import examine_backfills
 from .environment import (
     examine_group_limits,
     examine_job_filter,
@@ -111,11 +112,12 @@ def _examine_ledger(settings: SchedulerSettings, declared: Declared) -> list[Fin
             known = [*declared.in_code, *(job.id for job in in_force)]
             groups = {job.id: job.row.group_name for job in in_force}
             groups |= {job.id: job.options.group for job in declared.jobs}
-            found += examine_group_limits(settings, {id: group for id, group in groups.items() if group})
+            found += examine_group_limits(settings, groups)
             found += examine_job_filter(settings, list(dict.fromkeys(known)))
             found += examine_outages(connection, now, zone)
             found += examine_runs(connection, now, zone)
             found += examine_history(connection, declared, now, zone)
+            found += examine_backfills(connection, now, zone)
     except LedgerError as problem:
         found.append(Finding("error", "ledger", str(problem), ledger.place, None))
     return found

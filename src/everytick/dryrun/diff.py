@@ -8,9 +8,11 @@ from typing import Any
 
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.model.roles import DEFAULT_QUEUE
 from everytick.model.schedule import Schedule, known_from_text
 from everytick.read.known_job import Declared
 from everytick.store.database import Ledger
+from everytick.store.declared_options import read_options
 from everytick.text.instants import iso
 
 from .renames import perhaps_renamed
@@ -18,12 +20,13 @@ from .start import DryRun, dry_run
 
 # How many coming ticks are shown of each schedule.
 _SHOWN_TICKS = 3
-# The parts of a declaration besides its ticks, as the ledger keeps them, and their names in the code.
+# The parts of a declaration besides its ticks that each ledger keeps, and their names in the code.
 _KEPT = {
     "name": "name",
     "function": "function",
     "on_crash": "on_crash",
     "grace_us": "misfire_grace_time",
+    "queue": "queue",
     "group_name": "group",
 }
 
@@ -142,11 +145,10 @@ def _details(found: DryRun, job_id: str) -> dict[str, tuple[Any, Any]]:
     old, new = _row_before(found, job_id), found.after[job_id]
     if old is None:
         return {}
-    details = {
-        called: (_value(name, old), _value(name, new))
-        for name, called in _KEPT.items()
-        if old[name] != new[name]
-    }
+    sides = {called: (_value(name, old[name]), _value(name, new[name])) for name, called in _KEPT.items()}
+    before, after = read_options(old["options_data"]), read_options(new["options_data"])
+    sides |= {name: (before[name], after[name]) for name in after if name in before and name not in sides}
+    details = {name: _told(name, *both) for name, both in sides.items() if both[0] != both[1]}
     if job_id in found.registration.renamed:
         details = {"id": (old["job_id"], job_id), **details}
     if old["call_data"] is not None and new["call_data"] is None:
@@ -154,9 +156,17 @@ def _details(found: DryRun, job_id: str) -> dict[str, tuple[Any, Any]]:
     return details
 
 
-def _value(name: str, row: Mapping[str, Any]) -> Any:
-    value = row[name]
-    return value / ticks.SECOND if name == "grace_us" and value is not None else value
+def _value(column: str, value: Any) -> Any:
+    if column == "queue":
+        return value or DEFAULT_QUEUE
+    return value / ticks.SECOND if column == "grace_us" and value is not None else value
+
+
+def _told(name: str, old: Any, new: Any) -> tuple[Any, Any]:
+    """Return two values as they are told. A heartbeat URL is a secret, and never told."""
+    if name != "ping":
+        return old, new
+    return old and "an address", new and ("another one" if old else "an address")
 
 
 def _old(row: Mapping[str, Any] | None, now: int) -> Side | None:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from everytick.masking import masked
 from everytick.model import functions, ticks
 from everytick.model.allowed_functions import AllowedFunctions, NotImported
+from everytick.model.group_limits import SETTING, GroupLimits
 from everytick.model.job import Job, Options
 from everytick.model.job_filter import ALL_JOBS, JobFilter
 from everytick.model.kept_data import KeptCall, read_call
@@ -79,6 +80,15 @@ class Registry:
             logger.info("{} disabled here by {}: {}", counted(len(reasons), "job"), by, cut_list(reasons))
         for setting, pattern in self._filter.without_a_job(self.jobs) if is_whole else ():
             logger.warning("{}: no job has the id {}", setting, pattern)
+
+    def tell_of_groups(self, limits: GroupLimits, *, is_whole: bool) -> None:
+        """Say which groups of jobs have no limit, and, if the code declares no further jobs, the reverse."""
+        groups = {job.id: job.options.group for job in self.jobs.values()}
+        for group, job_ids in limits.without_a_limit(groups).items():
+            said = "the group {} has no limit in {}: {} run as if they had no group"
+            logger.warning(said, group, SETTING, cut_list(job_ids))
+        for group in limits.without_a_job(groups) if is_whole else ():
+            logger.warning("{}: no job has the group {}", SETTING, group)
 
     def joined(self, registration: Registration) -> dict[str, int]:
         """Take in the jobs found at the start; return the watermarks of all jobs."""

@@ -137,7 +137,9 @@ def _obstacles(account: Account, row: Any) -> None:
     facts, found = account.facts, len(account.sentences)
     if not facts.up:
         account.say(facts.nobody_up)
-    if keeps_waiting(facts.known, row):
+    if facts.row.disabled_by is not None and facts.known.paused:
+        account.say(f"the job {pause(account)}: it waits until a process is up that is set to run it")
+    elif keeps_waiting(facts.known, row):
         account.say(f"the job {pause(account)}: it waits until the job is resumed")
     if facts.cannot_run is not None:
         account.say(f"it cannot run here: {facts.cannot_run}")
@@ -150,6 +152,12 @@ def _obstacles(account: Account, row: Any) -> None:
         if not serving:
             account.say(f"nothing that is up serves its queue, {queue}: it waits for a worker that does")
             return
+        reasons = [process.job_filter.why_disabled(facts.job_id) for process in serving]
+        if all(reasons):
+            by = ", ".join(dict.fromkeys(filter(None, reasons)))
+            account.say(f"no process that is up and serves its queue, {queue}, is set to run the job: {by}")
+            return
+        serving = [process for process, why in zip(serving, reasons, strict=True) if why is None]
         busy = sum(facts.held_by(process.process_id) for process in serving)
         account.say(
             f"processes that are up and serve its queue, {queue}: {len(serving)}; one takes it within about a"

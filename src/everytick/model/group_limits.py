@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 
 from .roles import check_name
 
@@ -34,6 +35,18 @@ class GroupLimits(dict[str, int]):
                 raise ValueError(f"the group {name} has two limits")
             found[name] = int(number)
         return GroupLimits(found)
+
+    def without_a_limit(self, groups: Mapping[str, str | None]) -> dict[str, list[str]]:
+        """Return the groups that it does not name, with their jobs. `groups`: by job the name of its."""
+        found: dict[str, list[str]] = {}
+        for job_id, group in groups.items():
+            if group is not None and group not in self:
+                found.setdefault(group, []).append(job_id)
+        return dict(sorted(found.items()))
+
+    def without_a_job(self, groups: Mapping[str, str | None]) -> list[str]:
+        """Return the groups that it names and no job has."""
+        return sorted(self.keys() - set(groups.values()))
 
     @property
     def kept(self) -> str | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from everytick.errors import NotFoundError
 from everytick.model import ticks
+from everytick.store import backfills
 from everytick.store.database import Ledger
 from everytick.store.querying import Condition, Reader, connect_checked
 from everytick.store.records import is_paused
@@ -13,6 +14,7 @@ from everytick.text.instants import iso
 from everytick.text.wording import no_backfill
 
 from .job_ids import check_job
+from .processes import read_processes
 from .run_columns import STATE_NOW
 
 if TYPE_CHECKING:
@@ -25,7 +27,14 @@ SELECT backfill_id, backfills.job_id AS job_id, state, why, from_us, until_us, o
 FROM scheduler_backfills AS backfills LEFT JOIN scheduler_jobs AS jobs ON jobs.job_id = backfills.job_id
 WHERE {} ORDER BY backfill_id DESC LIMIT :limit
 """
-# By scheduler_runs_for_tick.
+_ALL = 1_000_000
+# A process looks about once a second whether it may make a run.
+_STILL = 60 * ticks.SECOND
+# By scheduler_runs_for_tick, as the next one.
+_LAST_END = """
+SELECT max(finished_us) FROM scheduler_runs
+WHERE job_id = :job_id AND for_tick_us IS NOT NULL AND backfill_id = :number
+"""
 _BY_STATE = f"""
 SELECT {STATE_NOW} AS state_now, count(*) AS number FROM scheduler_runs
 WHERE job_id = :job_id AND for_tick_us >= :begin AND for_tick_us <= :until AND backfill_id = :backfill_id
@@ -46,6 +55,17 @@ def backfill_rows(ledger: Ledger, limit: int, job_id: str | None = None) -> list
         return list_backfills(connection, limit, job_id)
 
 
+def running_backfills(ledger: Ledger, job_id: str | None = None) -> list[Backfill]:
+    """Return the backfills that go on, the oldest first; raise LedgerError as `backfill_rows` does."""
+    if not ledger.exists():
+        return []
+    wanted = Condition("state = 'running'")
+    if job_id is not None:
+        wanted &= Condition("backfills.job_id = :job_id", {"job_id": job_id})
+    with connect_checked(ledger) as connection:
+        return _list(connection, wanted, _ALL)[::-1]
+
+
 def backfill_row(ledger: Ledger, backfill_id: int) -> Backfill:
     """Return one; raise NotFoundError if there is none, or LedgerError as `backfill_rows` does."""
     with connect_checked(ledger) as connection:
@@ -57,10 +77,10 @@ def list_backfills(connection: Reader, limit: int, job_id: str | None = None) ->
     wanted = Condition()
     if job_id is not None:
         wanted &= Condition("backfills.job_id = :job_id", {"job_id": job_id})
-    rows = connection.rows(_NEWEST_FIRST.format(wanted.text), {**wanted.values, "limit": limit})
-    if not rows and job_id is not None:
+    found = _list(connection, wanted, limit)
+    if not found and job_id is not None:
         check_job(connection, job_id)
-    return [_shown(connection, row) for row in rows]
+    return found
 
 
 def read_backfill(connection: Reader, backfill_id: int) -> Backfill:
@@ -70,6 +90,28 @@ def read_backfill(connection: Reader, backfill_id: int) -> Backfill:
     if row is None:
         raise NotFoundError(no_backfill(backfill_id))
     return _shown(connection, row)
+
+
+def standing_still(connection: Reader, now: int) -> dict[int, int]:
+    """Return by number the backfills that make no runs and could, although a process is up, and for how long.
+
+    Instants and lengths are microseconds.
+    """
+    if not any(process.is_up and process.role.claims for process in read_processes(connection, now)):
+        return {}
+    found = {}
+    for one in backfills.running(connection.plain):
+        if one.is_ready(connection.plain):
+            ended = connection.value(_LAST_END, {"job_id": one.job_id, "number": one.number})
+            since = max(one.next or 0, ended or 0)
+            if since < now - _STILL:
+                found[one.number] = now - since
+    return found
+
+
+def _list(connection: Reader, wanted: Condition, limit: int) -> list[Backfill]:
+    rows = connection.rows(_NEWEST_FIRST.format(wanted.text), {**wanted.values, "limit": limit})
+    return [_shown(connection, row) for row in rows]
 
 
 def _shown(connection: Reader, row: Any) -> Backfill:

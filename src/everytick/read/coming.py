@@ -15,12 +15,13 @@ from everytick.text.instants import iso
 from everytick.text.schedules import in_words
 
 from . import plan
+from .backfills import running_backfills
 from .job_ids import no_such_job
 from .jobs import ShownJob, shown_jobs
 from .known_job import Declared, DueJob, KnownJob
 
 if TYPE_CHECKING:
-    from .schemas import Fire, LeftOutTick
+    from .schemas import Backfill, Fire, LeftOutTick
 
 # Of how many days that are left out is told.
 _MOST_LEFT_OUT = 1_000
@@ -58,6 +59,7 @@ class Coming:
     number: how many ticks were looked at.
     looked_until: the findings are about the ticks before this instant: `end`, unless there were too many.
     gaps: the jobs without a tick in [begin, end), each with its next one.
+    backfills: those that go on, with runs still to come, beside these ticks.
     left_out: the first tick of each date that a job leaves out, by its own, and why: some, the soonest first.
     max_workers: how many runs a process may have under way at once.
     groups, group_limits: the groups of jobs, by their ids, and how many runs of each may be under way.
@@ -72,6 +74,7 @@ class Coming:
     findings: plan.Findings
     gaps: dict[str, int | None]
     left_out: list[LeftOut]
+    backfills: list[Backfill]
     max_workers: int
     groups: Mapping[str, str | None]
     group_limits: Mapping[str, int]
@@ -126,6 +129,7 @@ class Coming:
                 {"job_id": odd.job_id, "tick": iso(odd.tick), "note": odd.note} for odd in self.findings.notes
             ],
             "left_out": [tick.as_json() for tick in self.left_out],
+            "backfills": self.backfills,
         }
 
 
@@ -193,8 +197,9 @@ def coming(
     gaps = plan.gaps(known, begin, end)
     left_out = left_out_between((job for job in jobs if job.id in known), begin, looked_until)
     groups = {job.id: job.group for job in jobs}
+    running = [one for one in running_backfills(ledger, job_id) if one["made"] < one["ticks"]]
     return Coming(
-        *(begin, end, looked_until, number, kept, often, findings, gaps, left_out, max_workers),
+        *(begin, end, looked_until, number, kept, often, findings, gaps, left_out, running, max_workers),
         *(groups, group_limits),
     )
 

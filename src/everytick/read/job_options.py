@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import reprlib
 from typing import TYPE_CHECKING
 
-from everytick.masking import masked, without_secrets
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.text.wording import one_line
+from everytick.store.declared_options import shown_arguments
 
 from .known_job import Declared, KnownJob
 
 if TYPE_CHECKING:
     from .schemas import JobOptions
-
-# Arguments may be large, and of classes of the user: their `repr` is made to a limit, and may fail.
-_reprs = reprlib.Repr()
-_reprs.maxstring = _reprs.maxother = _reprs.maxlong = 120
-_reprs.maxlist = _reprs.maxtuple = _reprs.maxdict = _reprs.maxset = _reprs.maxfrozenset = _MOST = 8
 
 
 def declared_job(job: KnownJob, declared: Declared) -> Job | None:
@@ -33,10 +26,7 @@ def job_options(job: Job) -> JobOptions:
     """Return the options of a job as they are shown; lengths are seconds."""
     options = job.options
     return {
-        "arguments": [
-            *(_shown(value) for value in job.args),
-            *(f"{name}={_shown(value, name)}" for name, value in job.kwargs.items()),
-        ],
+        "arguments": shown_arguments(job),
         "misfire_grace_time": options.misfire_grace_time,
         "coalesce": options.coalesce,
         "max_instances": options.max_instances,
@@ -52,8 +42,3 @@ def job_options(job: Job) -> JobOptions:
         "ping": options.ping is not None,
         "jitter": job.schedule.jitter / ticks.SECOND,
     }
-
-
-def _shown(value: object, name: str = "") -> str:
-    """Return a value as code has it, on one line, shortened and without secrets."""
-    return masked(one_line(_reprs.repr(without_secrets(value, name, _MOST))))

@@ -1,7 +1,7 @@
 """A job as the ledger knows it: one row, which means the same for all who ask.
 
-Commands, pages, the API, `why`, `doctor`, health and metrics have their jobs from here. The ledger does not
-hold the options of a job that is declared in the user's code.
+Commands, pages, the API, `why`, `doctor`, health and metrics have their jobs from here. With which options a
+job runs that is declared in the user's code, that code says.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ Its operations, each inside of a transaction:
 - `claims`, `queue`, `runs`, `gaps`: from a due tick to its outcome
 - `limits`: how many runs may be under way, and what becomes of the ticks that wait
 - `reports`: how far runs are, and what their functions returned
-- `definitions`, `schedule_digest`, `renaming`: the jobs of the code, and those that were added
+- `definitions`, `declared_options`, `schedule_digest`, `renaming`: the jobs of the code, and those that were
+  added
 - `pauses`, `requests`: what people ask of jobs and of runs
 - `backfills`, `backfill_statements`: requests for runs of past ticks, and the SQL about them
 - `disabled`: the jobs that no process is set to run

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .checkpoints import Checkpoints
 
 # The migration that this code is written for; a test holds it equal to Alembic's head.
-REVISION = "0013"
+REVISION = "0014"
 VARIABLE = "SCHEDULER_DATABASE_URL"
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -305,6 +305,7 @@ def upgrade(ledger: Ledger) -> None:
     try:
         own_process.call("everytick.store.migration_process:run", ledger.url, str(ledger.root))
     except own_process.NoOwnProcess as problem:
+        # It may have been done there nevertheless: then there is nothing left to do here.
         logger.debug("{}: upgrading in this process: {}", ledger, problem)
         migrate(ledger)
 

@@ -14,6 +14,7 @@ from . import gaps, locking, pauses, renaming, requests, schedule_digest
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
+from .declared_options import kept_options
 from .records import AddedRow, JobState, Registration, is_paused, settled_until
 
 # The most jobs that one statement writes down.
@@ -198,6 +199,7 @@ def keep_options(connection: Connection, loaded: Sequence[tuple[AddedRow, Job]])
             "grace": job.options.grace,
             "queue": job.options.queue,
             "in_group": job.options.group,
+            "said": kept_options(job),
         }
         connection.execute(job_sql.KEEP_OPTIONS, values)
 
@@ -293,11 +295,12 @@ def _described(job: Job) -> tuple[object, ...]:
         job.options.queue,
         job.options.group,
         job.schedule.kept,
+        kept_options(job),
     )
 
 
 # Its place in LIST_DEFINED.
-_WATERMARK = 10
+_WATERMARK = 11
 
 
 class _Row(NamedTuple):
@@ -313,6 +316,7 @@ class _Row(NamedTuple):
     queue: str | None
     group: str | None
     schedule_data: str | None
+    options_data: str | None
     definition: str
     watermark: int
     paused: int | None

@@ -15,7 +15,8 @@ LIST_PAUSED_JOBS = "SELECT job_id, paused_us, paused_until_us FROM scheduler_job
 # All that a start compares: first the columns that UPDATE_JOBS writes, last those that it clears.
 LIST_DEFINED = """
 SELECT job_id, name, function, trigger, zone, on_crash, grace_us, queue, group_name, schedule_data,
-       definition, watermark_us, paused_us, paused_until_us, removed_us, call_data, exhausted_us, disabled_by
+       options_data, definition, watermark_us, paused_us, paused_until_us, removed_us, call_data,
+       exhausted_us, disabled_by
 FROM scheduler_jobs
 """
 
@@ -30,8 +31,8 @@ READ_TO_CHANGE = READ_JOB + " /* on a server: FOR NO KEY UPDATE */"
 
 INSERT_JOBS = Load(
     "scheduler_jobs", "job_id", "name", "function", "trigger", "zone", "on_crash", "grace_us", "queue",
-    "group_name", "schedule_data", "definition", "watermark_us", "paused_us", "pause_note", "registered_us",
-    "changed_us",
+    "group_name", "schedule_data", "options_data", "definition", "watermark_us", "paused_us", "pause_note",
+    "registered_us", "changed_us",
 )  # fmt: skip
 
 UPDATE_JOBS = Bulk(
@@ -39,14 +40,14 @@ UPDATE_JOBS = Bulk(
 UPDATE scheduler_jobs
 SET name = given.called, function = given.calls, trigger = given.at, zone = given.zone_name,
     on_crash = given.crashing, grace_us = given.grace, queue = given.to_queue, group_name = given.in_group,
-    schedule_data = given.kept,
+    schedule_data = given.kept, options_data = given.said,
     call_data = NULL, removed_us = NULL, exhausted_us = NULL
 FROM GIVEN AS given
 WHERE BY_KEY AND job_id = given.job
 RETURNING job_id
 """,
     key="job_id", job="text", called="text", calls="text", at="text", zone_name="text", crashing="text",
-    grace="bigint", to_queue="text", in_group="text", kept="text",
+    grace="bigint", to_queue="text", in_group="text", kept="text", said="text",
 )  # fmt: skip
 
 # Without numbers that no job has, to which one cannot be added on a server, and text, which is above all
@@ -65,7 +66,8 @@ WHERE job_id = :job_id
 # so there is no new serial; and it is done only where the job is still the one that the process has loaded.
 KEEP_OPTIONS = """
 UPDATE scheduler_jobs
-SET call_data = :call_data, on_crash = :on_crash, grace_us = :grace, queue = :queue, group_name = :in_group
+SET call_data = :call_data, on_crash = :on_crash, grace_us = :grace, queue = :queue, group_name = :in_group,
+    options_data = :said
 WHERE job_id = :job_id AND call_data = :loaded
 """
 
@@ -118,9 +120,9 @@ WHERE job_id = :job_id AND removed_us IS NULL
 # A job that is in force under a former id goes on under another one.
 FORGET_JOB = "DELETE FROM scheduler_jobs WHERE job_id = :job_id"
 
-_COLUMNS = """name, function, trigger, zone, on_crash, grace_us, queue, group_name, schedule_data, definition,
-       watermark_us, paused_us, paused_until_us, pause_note, registered_us, changed_us, exhausted_us,
-       disabled_by"""
+_COLUMNS = """name, function, trigger, zone, on_crash, grace_us, queue, group_name, schedule_data,
+       options_data, definition, watermark_us, paused_us, paused_until_us, pause_note, registered_us,
+       changed_us, exhausted_us, disabled_by"""
 COPY_JOB = f"""
 INSERT INTO scheduler_jobs (job_id, {_COLUMNS})
 SELECT :job_id, {_COLUMNS} FROM scheduler_jobs WHERE job_id = :former

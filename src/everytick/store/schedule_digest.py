@@ -17,10 +17,11 @@ from collections.abc import Iterable
 
 from everytick.model.job import Job
 
+from . import declared_options
 from .connections import Connection
 
 # Counted up when the rows of the same jobs are written otherwise.
-_FORM = 2
+_FORM = 3
 
 _READ = """
 SELECT digest FROM scheduler_schedule WHERE number = 1
@@ -45,6 +46,7 @@ def digest_of(jobs: Iterable[Job]) -> str:
                 job.options.queue,
                 job.options.group,
                 job.schedule.data,
+                declared_options.identity(job),
             ),
         )
         for job in jobs

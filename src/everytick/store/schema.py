@@ -65,6 +65,8 @@ jobs = Table(
     Column("disabled_by", Text),
     # The group whose limit its runs share. Null: none.
     Column("group_name", Text),
+    # What its declaration says beside its ticks, as JSON. Null: an older version wrote the row.
+    Column("options_data", Text),
     info=_OFTEN_WRITTEN,
 )
 _GROUPED = text("group_name IS NOT NULL")

@@ -20,6 +20,7 @@ from everytick.doctor.pitfalls import examine_schedule
 from everytick.explain import why
 from everytick.model import ticks
 from everytick.model.job import Job
+from loguru import logger
 
 import added_tasks
 from dashboards import api, page
@@ -267,6 +268,29 @@ async def test_jobs_added_while_running_keep_their_days_and_can_be_given_others(
             kept = again.get_job("job")
             assert kept is not None
             assert kept.definition == only.definition
+
+
+async def test_what_a_new_trigger_cannot_have_of_the_former_one_is_said(scheduler: AsyncIOScheduler) -> None:
+    said = list[str]()
+    sink = logger.add(lambda message: said.append(message.record["message"]), level="WARNING")
+    try:
+        async with scheduler:
+            client = SchedulerClient()
+            days: dict[str, Any] = {"exclude": "sat-sun", "shift": "next-workday"}
+            client.add_job(added_tasks.note, "cron", hour=9, id="job", **days)
+            kept = client.reschedule_job("job", trigger="cron", hour=8)
+            assert "moved to the next workday" in kept.schedule.text
+            assert said == []
+            first = client.reschedule_job("job", trigger="cron", day="first workday", hour=8)
+            assert "except sat-sun" in first.schedule.text
+            client.modify_job("job", exclude="sun")
+            client.reschedule_job("job", trigger="date", run_date="2037-01-03T09:00+00:00")
+    finally:
+        logger.remove(sink)
+    assert [line.partition("job job: ")[2] for line in said] == [
+        "its shift='next-workday' is gone, since the first workday is never an excluded day",
+        "its exclude= is gone, since a date is one instant",
+    ]
 
 
 # --- what is said

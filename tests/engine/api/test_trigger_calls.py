@@ -84,6 +84,7 @@ def test_any_cron_trigger_that_is_written_out(
     same(berlin, names["job"], "cron", **fields)
 
 
+@pytest.mark.full
 def test_apschedulers_own_classes_are_left_alone(tmp_path: Path) -> None:
     """Also for a scheduler of its own beside ours, whose triggers go into its own job store."""
     program = """

@@ -14,6 +14,7 @@ from everytick import settings as settings_room
 from everytick.cli.progress import Progress
 
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
+from ledgers import change
 from waiting import wait_for
 
 BEGIN = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * SECOND
@@ -298,3 +299,25 @@ def test_quick_work_or_a_pipe_shows_no_progress(
             told += len(terminal.getvalue())
     assert told == 0
     assert terminal.getvalue() == ""
+
+
+def test_backfills_that_go_on_are_told_beside_the_ticks(scheduler: AsyncIOScheduler) -> None:
+    for job_id in ("report", "export", "other"):
+        scheduler.add_job(nothing, "cron", hour=3, id=job_id)
+    prepared(scheduler)
+    client, first = SchedulerClient(), datetime(2026, 3, 1, tzinfo=UTC)
+    client.backfill_job("report", first, datetime(2026, 3, 5, tzinfo=UTC), rate=30, max_instances=2)
+    client.backfill_job("export", first, datetime(2026, 3, 3, tzinfo=UTC))
+    client.pause_job("export")
+    stopped = client.backfill_job("other", first, datetime(2026, 3, 3, tzinfo=UTC))
+    client.stop_backfill(stopped)
+    change(scheduler.ledger, "UPDATE scheduler_backfills SET made = 1 WHERE job_id = 'report'")
+    said = ask(scheduler, "plan").splitlines()
+    told = said.index("beside the schedule: 2 backfills")
+    assert said[told + 1 : told + 3] == [
+        "  backfill 1 of report: 3 of 4 runs to come, up to 2 at once, at most 30 a minute",
+        "  backfill 2 of export: 2 of 2 runs to come, none while the job is paused",
+    ]
+    assert [row["backfill_id"] for row in summary(scheduler, "--job", "export")["backfills"]] == [2]
+    change(scheduler.ledger, "UPDATE scheduler_backfills SET made = tick_count")
+    assert "backfill" not in ask(scheduler, "plan")

@@ -157,6 +157,7 @@ def test_an_answer_that_takes_long_is_waited_for(served: Served) -> None:
             said += slow.recv(10_000)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("sent", [b"", HEAD, BODY], ids=["nothing", "headers", "a body"])
 def test_the_connection_that_waits_longest_makes_room_for_a_new_one(served: Served, sent: bytes) -> None:
     held = [served.connect(sent) for _ in range(40)]

@@ -24,8 +24,12 @@ from ledgers import changing, found_in
 NOBODY = 2**22 + 7
 
 
-def task() -> None:
+def task(*args: object, **kwargs: object) -> None:
     """The body of all jobs."""
+
+
+def other_task(*args: object, **kwargs: object) -> None:
+    """Another body."""
 
 
 def of(scheduler: AsyncIOScheduler) -> Difference:
@@ -38,6 +42,11 @@ def start_once(*jobs: tuple[str, dict[str, Any]]) -> None:
     scheduler = AsyncIOScheduler()
     for job_id, trigger in jobs:
         scheduler.add_job(task, id=job_id, **trigger)
+    put_in_force(scheduler)
+
+
+def put_in_force(scheduler: AsyncIOScheduler) -> None:
+    """Register a schedule, as a start does that ends at once."""
     scheduler.ledger.prepare()
     with closing(scheduler.ledger.connect()) as connection, transaction(connection):
         joining.register(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from everytick import AsyncIOScheduler
-from everytick.dryrun.simulation import Simulation, simulate
+from everytick.dryrun.simulation import Simulation, groups, simulate
 from everytick.dryrun.simulation.timeline import timeline
 from everytick.model.misfire import decide
 from everytick.model.schedule import Schedule
@@ -39,6 +40,10 @@ def tried(
         outages=[(begin + down * SECOND, begin + up * SECOND) for down, up in outages],
         durations={job.id: (takes * SECOND, "given") for job in scheduler.get_jobs()},
     )
+
+
+async def nothing() -> None:
+    """Do nothing."""
 
 
 # --- the ticks of a span ---
@@ -217,15 +222,9 @@ def test_what_becomes_of_ticks_that_come_too_early_is_simulated(scheduler: Async
     async def coroutine() -> None: ...
 
     for overlap in ("wait", "wait-one", "replace"):
-        grace, group = 5, "database"
+        grace = 5
         scheduler.add_job(
-            coroutine,
-            "interval",
-            seconds=1,
-            id=overlap,
-            overlap=overlap,
-            misfire_grace_time=grace,
-            group=group,
+            coroutine, "interval", seconds=1, id=overlap, overlap=overlap, misfire_grace_time=grace
         )
     scheduler.add_job(lambda: None, "interval", seconds=1, id="thread", overlap="replace")
     results = tried(scheduler, 60, [], takes=2).jobs
@@ -236,4 +235,129 @@ def test_what_becomes_of_ticks_that_come_too_early_is_simulated(scheduler: Async
     # Nothing can end it: the newest tick waits.
     assert results["thread"].replaced == 0
     assert results["thread"].skipped["coalesced"] > 20
-    assert results["wait"].notes == ["its group database is not simulated: a run may wait for a place there"]
+
+
+# --- groups ---
+
+
+def several(scheduler: AsyncIOScheduler, number: int, every: int, **options: Any) -> list[str]:
+    """Declare jobs of one group that are due at the same instants."""
+    for place in range(number):
+        options = {"misfire_grace_time": 3_600, "group": "database", **options}
+        scheduler.add_job(nothing, "interval", seconds=every, id=f"job{place}", **options)
+    return [job.id for job in scheduler.get_jobs()]
+
+
+def with_limit(
+    scheduler: AsyncIOScheduler,
+    seconds: int,
+    takes: dict[str, int],
+    outages: list[tuple[int, int]] | None = None,
+    limit: int = 2,
+) -> Simulation:
+    return simulate(
+        scheduler.get_jobs(),
+        MONDAY,
+        MONDAY + seconds * SECOND,
+        UTC_ZONE,
+        outages=[(MONDAY + down * SECOND, MONDAY + up * SECOND) for down, up in outages or []],
+        durations={id: (length * SECOND, "given") for id, length in takes.items()},
+        group_limits={"database": limit, "nobody": 1},
+    )
+
+
+def waits(found: Simulation) -> dict[str, tuple[int, int]]:
+    """Return by job how many runs waited for their group, and for how many seconds at most."""
+    return {
+        id: (it.waited_for_group, it.longest_wait_for_group // SECOND)
+        for id, it in found.jobs.items()
+        if it.waited_for_group
+    }
+
+
+def test_what_finds_no_place_in_its_group_waits_for_one(scheduler: AsyncIOScheduler) -> None:
+    takes = dict.fromkeys(several(scheduler, 3, 60), 20)
+    found = with_limit(scheduler, 600, takes)
+    found.check()
+    assert [found.runs(id) for id in takes] == [10, 10, 10]
+    assert waits(found) == {"job2": (10, 20)}
+    assert found.job("job2").notes == ["10 runs waited for a place in its group database, up to 20 s"]
+    assert found.as_data()["jobs"][2]["waited_for_group"] == 10
+    assert found.as_data()["jobs"][2]["longest_wait_for_group"] == 20
+
+
+def test_a_run_of_no_length_waits_for_a_place_too(scheduler: AsyncIOScheduler) -> None:
+    several(scheduler, 2, 60)
+    found = with_limit(scheduler, 600, {"job0": 20}, limit=1)
+    assert waits(found) == {"job1": (10, 20)}
+
+
+def test_who_was_due_first_goes_first(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(nothing, "cron", minute=0, group="database", id="long")
+    scheduler.add_job(nothing, "cron", minute=2, group="database", id="late")
+    scheduler.add_job(nothing, "cron", minute=1, group="database", id="early")
+    found = with_limit(scheduler, 3600, {"long": 300, "late": 30, "early": 30}, limit=1)
+    assert waits(found) == {"early": (1, 240), "late": (1, 210)}
+
+
+def test_what_waits_beyond_its_grace_time_is_missed_and_the_newest_takes_the_place(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    scheduler.add_job(nothing, "cron", minute=0, group="database", id="long")
+    several(scheduler, 1, 60, misfire_grace_time=30)
+    found = with_limit(scheduler, 3600, {"long": 630, "job0": 5}, limit=1)
+    found.check()
+    # Of the ticks of minutes 1 to 10, or 0 to 10, the newest waits; at 10:30 it is in time.
+    assert found.skipped("job0")["coalesced"] in (9, 10)
+    assert found.job("job0").longest_wait_for_group == 30 * SECOND
+
+
+def test_a_group_that_never_fills_up_or_has_no_limit_makes_no_difference(scheduler: AsyncIOScheduler) -> None:
+    takes = dict.fromkeys(several(scheduler, 2, 60), 20)
+    found = with_limit(scheduler, 600, takes)
+    assert (waits(found), found.as_data()) == ({}, tried(scheduler, 600, [], 20).as_data())
+
+
+class Counted(groups.Places):
+    """Places of a group that remember how many were taken at most."""
+
+    most = 0
+
+    def __setattr__(self, name: str, value: int) -> None:
+        super().__setattr__(name, value)
+        if name == "taken":
+            assert value >= 0
+            Counted.most = max(Counted.most, value)
+
+
+@pytest.mark.parametrize("overlap", ["skip", "wait", "wait-one", "replace"])
+@pytest.mark.parametrize("coalesce", [True, False])
+@pytest.mark.parametrize("jitter", [0, 20])
+def test_the_account_balances_in_a_full_group_over_outages(
+    overlap: str, coalesce: bool, jitter: int, scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "Places", Counted)
+    Counted.most = 0
+    options: dict[str, Any] = {
+        "overlap": overlap,
+        "coalesce": coalesce,
+        "group": "database",
+        "misfire_grace_time": 90,
+    }
+    for place in range(5):
+        every = 20 + 10 * place
+        scheduler.add_job(
+            nothing,
+            "interval",
+            seconds=every,
+            jitter=jitter or None,
+            id=f"job{place}",
+            max_instances=1 + place % 2,
+            **options,
+        )
+    scheduler.add_job(nothing, id="at start", group="database")
+    takes = {job.id: 5 + 9 * place for place, job in enumerate(scheduler.get_jobs())}
+    found = with_limit(scheduler, 1_800, takes, [(300, 420), (425, 500), (1_790, 1_800)])
+    found.check()
+    assert Counted.most == 2
+    assert waits(found)

@@ -222,6 +222,7 @@ async def test_a_job_runs_where_it_is_enabled(scheduler: AsyncIOScheduler) -> No
     assert agreed[1] == {"mail-daily": "SCHEDULER_DISABLED_JOBS=mail-*", "report": None}
 
 
+@pytest.mark.full
 async def test_a_worker_leaves_runs_of_disabled_jobs_to_others(scheduler: AsyncIOScheduler) -> None:
     every: dict[str, Any] = {"minutes": 0, "seconds": 0.2}
     with environment(role="scheduler"):
@@ -306,6 +307,48 @@ async def test_why_tells_of_a_tick_that_fell_into_it(scheduler: AsyncIOScheduler
         after = why(again.ledger, "mail-daily", at, None, None, None, settings_room.settings())
         assert after.verdict == "disabled"
         assert "The job was disabled: no process that was up was set to run it" in " ".join(after.sentences)
+
+
+def why_now(scheduler: AsyncIOScheduler, run_id: int) -> str:
+    found = why(scheduler.ledger, "mail-daily", None, run_id, None, None, settings_room.settings())
+    return " ".join(found.sentences)
+
+
+async def test_a_run_that_was_asked_for_before_the_job_was_disabled_waits_and_says_for_what(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    async with schedule():
+        pass
+    run_id = SchedulerClient().run_job_now("mail-daily")
+    with environment(disabled="mail-*"):
+        async with schedule() as made:
+            report = SchedulerClient().run_job_now("report")
+            await until(lambda: "report" in called())
+            [asked] = [row for row in rows_of(made, "mail-daily") if row["run_id"] == run_id]
+            said = why_now(made, run_id)
+            assert report > run_id
+    assert (asked["state"], called()) == ("queued", {"report"})
+    assert "The job is disabled since" in said
+    assert "by SCHEDULER_DISABLED_JOBS=mail-*: it waits until a process is up that is set to run it" in said
+    assert "one takes it" not in said
+    async with schedule():
+        await until(lambda: "mail-daily" in called())
+
+
+async def test_a_run_that_no_worker_is_set_to_run_says_so(scheduler: AsyncIOScheduler) -> None:
+    with environment(role="scheduler"):
+        claiming = schedule()
+        await claiming.__aenter__()
+    with environment(role="worker", disabled="mail-*"):
+        async with schedule() as worker:
+            run_id = SchedulerClient(who="somebody").run_job_now("report")
+            await until(lambda: "report" in called())
+            with environment():
+                run_id = SchedulerClient().run_job_now("mail-daily")
+            said = why_now(worker, run_id)
+    await claiming.__aexit__()
+    by = "SCHEDULER_DISABLED_JOBS=mail-*"
+    assert f"No process that is up and serves its queue, default, is set to run the job: {by}" in said
 
 
 async def test_doctor_tells_what_is_disabled_and_what_names_no_job(scheduler: AsyncIOScheduler) -> None:

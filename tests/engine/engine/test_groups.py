@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, ScheduleError, SchedulerClient
+from everytick import app as which
 from everytick import settings as settings_room
 from everytick.doctor.environment import examine_group_limits
 from everytick.doctor.liveness import examine_processes
@@ -19,6 +20,7 @@ from everytick.model import ticks
 from everytick.model.group_limits import GroupLimits
 from everytick.store.querying import connect
 from everytick.system import use
+from loguru import logger
 
 from dashboards import api, page
 from histories import ask, ask_json
@@ -36,6 +38,8 @@ def limits(text: str, **others: str) -> Iterator[None]:
         patch.setenv("SCHEDULER_GROUP_LIMITS", text)
         for name, value in others.items():
             patch.setenv(name, value)
+        # Of no application: another test may have loaded that of the template, which keeps its settings.
+        patch.setattr(which, "_current", which.Application())
         settings_room.settings.cache_clear()
         settings_room.settings()
         yield
@@ -258,6 +262,25 @@ def test_doctor_finds_groups_without_a_limit_and_limits_without_a_group() -> Non
     assert [finding.what for finding in found] == [
         "the group reports has no limit: b, c run as if they had no group",
         "no job has the group api",
+    ]
+
+
+async def test_a_start_says_once_which_groups_lack_a_limit_and_which_limits_a_group() -> None:
+    scheduler, said = AsyncIOScheduler(), list[str]()
+    add(scheduler, print, "a", group="database", hours=1)
+    for job_id in ("b", "c"):
+        add(scheduler, print, job_id, group="reports", hours=1)
+    add(scheduler, print, "d", group=None, hours=1)
+    sink = logger.add(lambda message: said.append(message.record["message"]), level="WARNING")
+    try:
+        with limits("api=2,database=1"):
+            async with scheduler:
+                await until(lambda: bool(said))
+    finally:
+        logger.remove(sink)
+    assert said == [
+        "the group reports has no limit in SCHEDULER_GROUP_LIMITS: b, c run as if they had no group",
+        "SCHEDULER_GROUP_LIMITS: no job has the group api",
     ]
 
 

@@ -43,6 +43,7 @@ def left(scheduler: AsyncIOScheduler) -> set[Any]:
     return {row["process_id"] for row in found_in(scheduler.ledger, "SELECT * FROM scheduler_processes")}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("column", COLUMNS)
 async def test_a_row_with_an_odd_value_stops_nothing_and_is_reaped_when_it_stays_silent(
     column: str, scheduler: AsyncIOScheduler, log: list[str], monkeypatch: pytest.MonkeyPatch

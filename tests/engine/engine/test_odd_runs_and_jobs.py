@@ -166,6 +166,7 @@ async def prepared(scheduler: AsyncIOScheduler, tmp_jobs: tuple[str, ...] = ("jo
         scheduler.add_job(added_tasks.note, "cron", hour=1, id="added", args=["added"])
 
 
+@pytest.mark.full
 async def test_odd_runs_stop_no_other_run(scheduler: AsyncIOScheduler, log: list[str]) -> None:
     await prepared(scheduler)
     async with scheduler:
@@ -284,6 +285,7 @@ async def test_ticks_of_thousands_of_years_are_counted_at_once(
     quiet(log)
 
 
+@pytest.mark.full
 async def test_a_run_that_nobody_can_take_is_told_once_in_the_log_and_by_doctor(
     scheduler: AsyncIOScheduler, log: list[str]
 ) -> None:
@@ -302,6 +304,7 @@ async def test_a_run_that_nobody_can_take_is_told_once_in_the_log_and_by_doctor(
     ]
 
 
+@pytest.mark.full
 async def test_rows_with_a_part_missing_are_shown(scheduler: AsyncIOScheduler) -> None:
     await prepared(scheduler)
     now = ticks.now()

@@ -201,7 +201,8 @@ TestOutages = told_again(
 )
 TestHourly = told_again("test_hourly")
 # A ledger on a server lies on no disk that could be measured here.
-TestGoneWrong = told_again("test_gone_wrong", but=["test_the_doctor_names_the_disk_that_it_measured"])
+TestTheDayAfter = told_again("test_the_day_after", but=["test_the_doctor_names_the_disk_that_it_measured"])
+TestGoneWrong = told_again("test_gone_wrong")
 TestOverview = told_again("test_overview")
 TestOverviewPage = told_again("test_overview_page")
 TestOddRunsAndJobs = told_again("test_odd_runs_and_jobs")

@@ -1,26 +1,32 @@
 """Simulates a schedule over a span of time, with a clock of its own: no task runs, no file is touched.
 
-Each job is simulated for itself, with the real schedule's ticks and its decisions after an outage:
+Each job is simulated for itself, or with those that share the limit of its group, with the real schedule's
+ticks and its decisions after an outage:
 
 - the schedule is started for the first time at the beginning, and nothing is paused
 - an outage is sudden, and found out as soon as the schedule is up again
 - each run takes as long as it is said to, and succeeds; there are as many workers as are needed
 
-Rooms: `timeline` (the ticks of a span), `one_job` (what becomes of them), `slots` (their runs), `results`.
+Rooms: `timeline` (the ticks of a span), `one_job` (what becomes of them), `groups` (jobs that wait for each
+other), `slots` (their runs), `results`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta, tzinfo
+from itertools import chain
 
 from everytick.errors import ConfigurationError
 from everytick.model import ticks
+from everytick.model.group_limits import NO_LIMITS
 from everytick.model.job import Job
 from everytick.model.ticks.zones import spans, wall_clock
 from everytick.text.durations import duration, exact_seconds
 from everytick.text.instants import when
+from everytick.text.wording import counted
 
+from .groups import Member, Prepared, in_groups, simulate_together
 from .one_job import OneJob
 from .results import ClockChange, JobResult, OutageCost, Simulation
 from .timeline import MOST_COMBINED, TooManyTicks, timeline
@@ -47,6 +53,7 @@ def simulate(
     *,
     outages: Iterable[tuple[int, int]] = (),
     durations: Mapping[str, tuple[int, str]] | None = None,
+    group_limits: Mapping[str, int] = NO_LIMITS,
     progress: Callable[[float], None] = lambda _done: None,
 ) -> Simulation:
     """Return what becomes of the ticks of these jobs from `begin` (included) to `end` (not included).
@@ -55,6 +62,7 @@ def simulate(
         outages: first and last instant of each, the last one not included; in any order.
         durations: how long a run of a job takes in microseconds, and where that is known from; others take
             no time at all.
+        group_limits: how many runs of a group may be under way at once.
         progress: called now and then with the part that is done, from 0 to 1.
 
     Instants are microseconds since the epoch.
@@ -65,7 +73,10 @@ def simulate(
     down = _in_order(outages, begin, end, zone)
     known = durations or {}
     made = [_prepare(job, begin, end, known.get(job.id, (0, "unknown"))) for job in jobs]
-    total = sum(weight for _job, weight in made) or 1
+    groups = in_groups(made, group_limits)
+    in_group = {one.job.id for some in groups for one in some}
+    alone = [OneJob(*it) for it in made if it.job.id not in in_group]
+    total = sum(_weight(one) for one in chain(alone, *groups)) or 1
     done = 0
 
     def walked(number: int) -> None:
@@ -73,13 +84,17 @@ def simulate(
         done += number
         progress(min(1.0, done / total))
 
-    changes: list[ClockChange] = []
-    for (one, _weight), shifts in zip(made, _shifts_of(made, begin, end), strict=True):
+    for some in groups:
+        simulate_together(some, begin, end, down, walked)
+    for one in alone:
         one.watched_by(walked)
         one.simulate(begin, end, down)
-        changes += _changes(one.result.job, shifts)
+    changes: list[ClockChange] = []
+    for it, shifts in zip(made, _shifts_of(made, begin, end), strict=True):
+        changes += _changes(it.job, shifts)
+        it.result.notes += _waits(it.result)
     progress(1.0)
-    results = {one.result.job.id: one.result for one, _weight in made}
+    results = {it.job.id: it.result for it in made}
     changes.sort(key=lambda change: (change.tick, change.job_id))
     return Simulation(begin, end, zone, down, results, changes)
 
@@ -112,8 +127,8 @@ def _in_order(
     return found
 
 
-def _prepare(job: Job, begin: int, end: int, known: tuple[int, str]) -> tuple[OneJob, int]:
-    """Return the simulation of a job, and how many of its ticks must be looked at."""
+def _prepare(job: Job, begin: int, end: int, known: tuple[int, str]) -> Prepared:
+    """Return what a job is simulated with."""
     length, source = known
     notes = []
     timeout = job.options.timeout
@@ -121,21 +136,37 @@ def _prepare(job: Job, begin: int, end: int, known: tuple[int, str]) -> tuple[On
         notes.append(f"a run takes {duration(length)}: its timeout of {exact_seconds(timeout)} would end it")
         if job.is_coroutine_function:
             length = int(timeout * ticks.SECOND)
-    if job.options.group is not None:
-        notes.append(f"its group {job.options.group} is not simulated: a run may wait for a place there")
     if job.paused_at_first:
         notes.append("it is declared paused: simulated as if it were not")
     try:
         line = timeline(job.schedule, begin, end)
     except TooManyTicks:
         raise _too_many(job, MOST_COMBINED, "its combined trigger") from None
-    weight = line.total if OneJob.must_walk(job, line, length) else 0
-    if weight > MOST_WALKED:
-        raise _too_many(job, MOST_WALKED, "its jitter" if job.schedule.jitter else "how long its runs take")
     number = ticks.count(job.schedule.ticks, begin - 1, end - 1, MOST_COMBINED)
     expected = line.total if number is None else number
     result = JobResult(job, expected, begin, end, length, source, longest_from=begin, notes=notes)
-    return OneJob(job, line, result), weight
+    return Prepared(job, line, result)
+
+
+def _weight(one: OneJob) -> int:
+    """Return how many ticks of a job must be looked at."""
+    weight = one.to_be_walked
+    if weight > MOST_WALKED:
+        why = (
+            "its group"
+            if isinstance(one, Member)
+            else "its jitter"
+            if one.job.schedule.jitter
+            else "how long its runs take"
+        )
+        raise _too_many(one.job, MOST_WALKED, why)
+    return weight
+
+
+def _waits(result: JobResult) -> Iterable[str]:
+    if result.waited_for_group:
+        number, longest = counted(result.waited_for_group, "run"), duration(result.longest_wait_for_group)
+        yield f"{number} waited for a place in its group {result.job.options.group}, up to {longest}"
 
 
 def _too_many(job: Job, most: int, why: str) -> ConfigurationError:
@@ -145,13 +176,11 @@ def _too_many(job: Job, most: int, why: str) -> ConfigurationError:
     )
 
 
-def _shifts_of(
-    made: Iterable[tuple[OneJob, int]], begin: int, end: int
-) -> Iterable[Sequence[tuple[int, int]]]:
+def _shifts_of(made: Iterable[Prepared], begin: int, end: int) -> Iterable[Sequence[tuple[int, int]]]:
     """Yield, for each job, when its zone's clock is shifted, and by how much."""
     found: dict[tzinfo, list[tuple[int, int]]] = {}
-    for one, _weight in made:
-        zone = one.result.job.schedule.zone
+    for it in made:
+        zone = it.job.schedule.zone
         if zone not in found:
             shifts = [shift for shift, _end in spans(begin, end, zone)][1:]
             found[zone] = [(shift, _offset(shift, zone) - _offset(shift - 1, zone)) for shift in shifts]

@@ -33,7 +33,8 @@ class OneJob:
 
     def __init__(self, job: Job, timeline: Timeline, result: JobResult) -> None:
         self.result = result
-        self._job, self._timeline = job, timeline
+        self.job = self._job = job
+        self._timeline = timeline
         self._duration, self._most = result.duration, job.options.max_instances
         self._has_jitter = bool(job.schedule.jitter)
         self._waits = job.options.overlap != "skip"
@@ -48,6 +49,8 @@ class OneJob:
         self._irregular = 0
         # Runs that were given back, or cut off, and wait for a free slot.
         self._given_back: list[Run] = []
+        # Up to where its ticks are accounted for.
+        self._seen = 0
 
     @staticmethod
     def must_walk(job: Job, timeline: Timeline, duration: int) -> bool:
@@ -57,24 +60,26 @@ class OneJob:
         gap = timeline.shortest_gap
         return bool(duration) and gap is not None and duration > gap * job.options.max_instances
 
+    @property
+    def to_be_walked(self) -> int:
+        """How many of its ticks must be looked at one by one."""
+        must = self.must_walk(self._job, self._timeline, self._duration)
+        return self._timeline.total if must else 0
+
     def watched_by(self, walked: Callable[[int], None]) -> None:
         """Tell `walked` now and then how many more ticks were looked at."""
         self._walked = walked
 
     def simulate(self, begin: int, end: int, outages: Sequence[tuple[int, int]]) -> None:
         """Go from `begin` to `end`, with these outages: in order, apart from each other, within the span."""
-        self._end = end
+        self.start(begin, end)
         self._jumps = not self.must_walk(self._job, self._timeline, self._duration)
-        self._claim_startup(begin)
         self._look(begin)
-        seen = begin - 1
         for down, up in outages:
-            self._live(seen, down)
-            cost = OutageCost(down, up)
-            self.result.outages.append(cost)
-            self._go_down(cost)
-            seen = self._come_up(cost, seen=down - 1)
-        self._live(seen, end)
+            self._live(self._seen, down)
+            self.go_down(down, up)
+            self._look(self.come_up())
+        self._live(self._seen, end)
         self._settle()
 
     # --- up ---
@@ -124,8 +129,15 @@ class OneJob:
 
     # --- down, and up again ---
 
-    def _go_down(self, cost: OutageCost) -> None:
-        """Nothing is up any more, at once: what ran is cut off, what waited is given back."""
+    def start(self, begin: int, end: int) -> None:
+        """Start for the first time at `begin`; all goes on until `end`."""
+        self._end, self._seen = end, begin - 1
+        self._claim_startup(begin)
+
+    def go_down(self, down: int, up: int) -> None:
+        """Nothing is up any more, at once and until `up`: what ran is cut off, what waited is given back."""
+        cost = OutageCost(down, up)
+        self.result.outages.append(cost)
         self._advance(cost.begin, going_down=True)
         for slot in self._slots:
             if slot.running is not None:
@@ -138,7 +150,8 @@ class OneJob:
         self._slots.clear()
         self._chains.clear()
         self._events.clear()
-        self._busy = self._irregular = 0
+        self._occupy(-self._busy)
+        self._irregular = 0
         # Startup runs of that start are superseded by those of the next start.
         self._given_back = [run for run in self._given_back if run.tick is not None]
 
@@ -154,8 +167,10 @@ class OneJob:
         else:
             self.result.note_loss(run.missed_in)
 
-    def _come_up(self, cost: OutageCost, seen: int) -> int:
-        """Decide about what was missed; return up to where ticks are accounted for."""
+    def come_up(self) -> int:
+        """Decide about what was missed; return when that is."""
+        cost = self.result.outages[-1]
+        self._seen = seen = cost.begin - 1
         # The span's end is not part of it.
         now = min(cost.end, self._end - 1)
         cost.due += self._timeline.count(seen, cost.end - 1)
@@ -170,11 +185,10 @@ class OneJob:
                 cost.skipped[skip.reason] += number
             cost.asked = len(decision.run)
             self._claim_missed(decision.run, now, cost)
-            seen = decision.upto
+            self._seen = decision.upto
         if startup is not None and startup.waiting and startup.waiting[0].due <= now:
             self._proceed(startup, now)
-        self._look(now)
-        return seen
+        return now
 
     def _claim_startup(self, now: int) -> Slot | None:
         delay = self._job.startup_delay
@@ -187,8 +201,7 @@ class OneJob:
     def _claim_missed(self, missed: Sequence[int], now: int, cost: OutageCost) -> None:
         if not missed:
             return
-        # A tick at the very end of an outage is in time.
-        runs = [Run(tick, self._job.due(tick), cost if tick < cost.end else None) for tick in missed]
+        runs = self._missed_runs(missed, cost)
         others_wait = self._waits and any(run.rerun_until is None for run in self._given_back)
         if runs[0].due <= now + AHEAD and (others_wait or self._is_full(now)):
             for run in runs:
@@ -200,6 +213,10 @@ class OneJob:
         slot = self._enter(Slot(runs))
         self._chains.append(slot)
         self._proceed(slot, now)
+
+    def _missed_runs(self, missed: Sequence[int], cost: OutageCost) -> list[Run]:
+        # A tick at the very end of an outage is in time.
+        return [Run(tick, self._job.due(tick), cost if tick < cost.end else None) for tick in missed]
 
     def _look(self, now: int) -> None:
         """Begin the runs that were given back, now or when they are due."""
@@ -257,10 +274,14 @@ class OneJob:
         if not self._duration:
             self._end_well(run)
             return
-        self._busy += 1
+        self._occupy(1)
         self.result.most_at_once = max(self.result.most_at_once, self._busy)
         slot.running = run
         self._push(now + self._duration, Kind.END, slot)
+
+    def _occupy(self, number: int) -> None:
+        """Take places for runs that begin, or give them back."""
+        self._busy += number
 
     def _end_well(self, run: Run) -> None:
         if run.tick is None:
@@ -300,7 +321,7 @@ class OneJob:
                     self.result.at_starts += 1
                 else:
                     self.result.note_replaced(run.missed_in)
-            self._busy -= 1
+            self._occupy(-1)
             self._drop(slot)
             slot.running = None
             slot.waiting.clear()
@@ -311,14 +332,18 @@ class OneJob:
             return
         waiting, self._given_back = sorted(self._given_back, key=lambda run: run.due), []
         for run in waiting:
-            if run.rerun_until is not None and run.rerun_until < now:
-                self.result.note_loss(run.missed_in)
-            elif run.due > now or self._is_full(now):
-                self._given_back.append(run)
-            else:
-                if run.rerun_until is not None:
-                    run.attempt, run.rerun_until = run.attempt + 1, None
-                self._proceed(self._enter(Slot([run])), now)
+            self.begin_or_wait(run, now)
+
+    def begin_or_wait(self, run: Run, now: int) -> None:
+        """Begin a run that waits if there is room; else let it wait on."""
+        if run.rerun_until is not None and run.rerun_until < now:
+            self.result.note_loss(run.missed_in)
+        elif run.due > now or self._is_full(now):
+            self._given_back.append(run)
+        else:
+            if run.rerun_until is not None:
+                run.attempt, run.rerun_until = run.attempt + 1, None
+            self._proceed(self._enter(Slot([run])), now)
 
     # --- time ---
 
@@ -331,18 +356,22 @@ class OneJob:
             when, kind = self._events[0][:2]
             if going_down and when == now and kind is not Kind.END:
                 return
-            slot = heapq.heappop(self._events)[3]
-            if slot is not None:
-                if kind is Kind.END:
-                    self._run_ended(slot)
-                if not (going_down and when == now):
-                    self._proceed(slot, when)
+            self._happen(ends_only=going_down and when == now)
             if when < now and (not self._events or self._events[0][0] > when):
                 self._take_given_back(when)
 
+    def _happen(self, *, ends_only: bool = False) -> None:
+        """Let the next event happen; `ends_only`: nothing begins after it."""
+        when, kind, _order, slot = heapq.heappop(self._events)
+        if slot is not None:
+            if kind is Kind.END:
+                self._run_ended(slot)
+            if not ends_only:
+                self._proceed(slot, when)
+
     def _run_ended(self, slot: Slot) -> None:
         if slot.running is not None:
-            self._busy -= 1
+            self._occupy(-1)
             self._end_well(slot.running)
             slot.running = None
 
@@ -354,6 +383,10 @@ class OneJob:
             when = self._events[0][0]
             self._advance(when)
             self._take_given_back(when)
+        self.close()
+
+    def close(self) -> None:
+        """Account for what waits when nothing happens any more."""
         for run in self._given_back:
             self.result.note_loss(run.missed_in)
         self.result.note_gap(self._end)

@@ -51,6 +51,8 @@ class JobResult:
     earliest, latest: how long after its due instant (tick and jitter) a first attempt began, at least and at
         most; None if none did.
     most_at_once: of its runs. duration: how long one takes.
+    waited_for_group: how many runs were due and waited for a place in their group, and the longest of these
+        waits.
     """
 
     job: Job
@@ -71,6 +73,8 @@ class JobResult:
     earliest: int | None = None
     latest: int | None = None
     most_at_once: int = 0
+    waited_for_group: int = 0
+    longest_wait_for_group: int = 0
     outages: list[OutageCost] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -100,6 +104,11 @@ class JobResult:
         """Take in how long after its due instant a first attempt began."""
         self.earliest = late if self.earliest is None else min(late, self.earliest)
         self.latest = late if self.latest is None else max(late, self.latest)
+
+    def note_wait_for_group(self, waited: int) -> None:
+        """Take in that a run begins that waited for a place in its group."""
+        self.waited_for_group += 1
+        self.longest_wait_for_group = max(self.longest_wait_for_group, waited)
 
     def note_skip(self, reason: str, outage: OutageCost | None) -> None:
         """Take in that a tick was skipped; `outage` is the one into which it fell, if it did."""
@@ -224,6 +233,8 @@ def _job_data(result: JobResult) -> dict[str, Any]:
         "last_run": iso(result.last),
         "longest_without": result.longest / ticks.SECOND,
         "longest_without_from": iso(result.longest_from),
+        "waited_for_group": result.waited_for_group,
+        "longest_wait_for_group": result.longest_wait_for_group / ticks.SECOND,
         "duration": result.duration / ticks.SECOND,
         "duration_from": result.duration_from,
         "outages": [_cost_data(cost) for cost in result.outages],

@@ -20,6 +20,7 @@ class Run:
     cut_by: OutageCost | None = None
     attempt: int = 1
     rerun_until: int | None = None
+    waited_for_group: bool = False
 
     @property
     def is_first_of_tick(self) -> bool:
@@ -50,3 +51,4 @@ class Kind(IntEnum):
     END = 0
     DUE = 1
     LOOK = 2
+    TICK = 3

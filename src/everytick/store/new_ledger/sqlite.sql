@@ -271,4 +271,6 @@ ALTER TABLE scheduler_processes ADD COLUMN group_limits TEXT;
 
 CREATE INDEX scheduler_jobs_group ON scheduler_jobs (group_name) WHERE group_name IS NOT NULL;
 
-INSERT INTO scheduler_ledger_version (version_num) VALUES ('0013');
+ALTER TABLE scheduler_jobs ADD COLUMN options_data TEXT;
+
+INSERT INTO scheduler_ledger_version (version_num) VALUES ('0014');
