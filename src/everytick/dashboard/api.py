@@ -10,6 +10,7 @@ from everytick.read import job_list, known_job, run_pages
 from everytick.read import runs as kept_runs
 from everytick.read.audit import audit_entries, audit_row, who_added
 from everytick.read.coming import left_out_between, next_ticks, ticks_between
+from everytick.read.in_the_way import runs_in_the_way_of
 from everytick.read.job_ids import check_job
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due
@@ -203,10 +204,13 @@ def list_runs(
         found, more = run_pages.list_runs(connection, wanted, limit, before)
         counts = count_states(connection, wanted)
         retried, dead = outcomes_before(connection, wanted, found), died(connection, found)
-        said = reports_of(connection, found)
+        said, behind = reports_of(connection, found), runs_in_the_way_of(connection, found)
     return {
         "runs": [
-            runs.listed_fields(row, retried.get(row.run_id), dead, said.get(row.run_id)) for row in found
+            runs.listed_fields(
+                *(row, retried.get(row.run_id), dead, said.get(row.run_id), behind.get(row.run_id, ()))
+            )
+            for row in found
         ],
         "next_before": more,
         "counts": {

@@ -10,6 +10,7 @@ from everytick.read.audit import audit_entries, who_added
 from everytick.read.coming import due_between, left_out_between, next_ticks, soonest
 from everytick.read.failing import failing_job
 from everytick.read.groups import waiting_for_groups
+from everytick.read.in_the_way import runs_in_the_way_of
 from everytick.read.job_list import list_jobs
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import KnownJob, jobs_due, read_job, undeclared
@@ -182,6 +183,7 @@ def _job_page(
         charted, _more = runs_of_job(connection, id, _CHART)
         history, more = runs_of_job(connection, id, _RUNS, before)
         notes, said = jobs.odd_times(connection, history), reports_of(connection, history)
+        behind = runs_in_the_way_of(connection, history)
         head = schedule_state(connection)
         added, changed = who_added(connection, id) if job.was_added else (None, None)
     declared = request.app.state.declared()
@@ -210,6 +212,7 @@ def _job_page(
         where=None if found is None else found.where,
         options=None if found is None else job_options(found),
         history=history,
+        behind=behind,
         more=more,
         before=before,
         fires=next_ticks(job, 10),

@@ -153,6 +153,12 @@ class RunOutline(RunReport):
             bool, Field(description="true of a run that is not over, and whose process is dead for certain")
         ]
     ]
+    behind: NotRequired[
+        Annotated[
+            list[int],
+            Field(description="of a tick that was skipped as overlap: the runs that were in its way"),
+        ]
+    ]
     before_retry: NotRequired[
         Annotated[
             BeforeRetry, Field(description="only of a run that is in a list for how it ended before a retry")
@@ -255,9 +261,6 @@ class RunDetails(RunRow):
     ]
     asked: Annotated[list[Request], Field(description="oldest first")]
     ticks_behind: Annotated[int, Field(description="how many ticks were skipped as overlap because of it")]
-    behind: Annotated[
-        list[int], Field(description="of a tick that was skipped as overlap: the runs that were in its way")
-    ]
     last_success: Annotated[
         SuccessBefore | None, Field(description="the one before it, of a run that failed; else null")
     ]

@@ -69,6 +69,9 @@ TestCatchingUp = told_again(
         "test_a_locked_ledger_delays_and_loses_nothing",
     ],
 )
+TestBlockedLoops = told_again(
+    "test_blocked_loops", but=["test_of_two_threads_that_want_the_same_claims_one_gets_them"]
+)
 # The most telling ones of that file.
 TestDecidedAtTheStart = told_again(
     "test_decided_at_the_start",
@@ -219,7 +222,8 @@ TestOutages = told_again(
 )
 TestHourly = told_again("test_hourly")
 # A ledger on a server lies on no disk that could be measured here.
-TestGoneWrong = told_again("test_gone_wrong", but=["test_the_doctor_names_the_disk_that_it_measured"])
+TestTheDayAfter = told_again("test_the_day_after", but=["test_the_doctor_names_the_disk_that_it_measured"])
+TestGoneWrong = told_again("test_gone_wrong")
 TestOverview = told_again("test_overview")
 TestOverviewPage = told_again("test_overview_page")
 TestOddRunsAndJobs = told_again("test_odd_runs_and_jobs")
