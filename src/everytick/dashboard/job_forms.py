@@ -152,6 +152,8 @@ def schedule_fields(schedule: Schedule) -> dict[str, str]:
     found = {"timezone": schedule.zone_name}
     if data["trigger"] == "cron":
         found |= {f"cron.{name}": str(text) for name, text in data["fields"].items()}
+        if workday := schedule.data.get("workday"):
+            found["cron.day"] = f"{workday} workday"
     elif data["trigger"] == "interval":
         left = data["step"] / ticks.SECOND
         for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
