@@ -27,7 +27,8 @@ from histories import ask, ask_json
 from inside import Gauge, rows, rows_of, until
 from ledgers import found_in
 
-pytestmark = pytest.mark.usefixtures("nothing_left_behind")
+# Each has settings of its own, whichever application a test before was about.
+pytestmark = pytest.mark.usefixtures("nothing_left_behind", "scheduler")
 
 NEVER = 10_000.0
 
