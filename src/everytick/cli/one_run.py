@@ -129,6 +129,7 @@ def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:
         ("run", str(run["run_id"])),
         ("job", run["job_id"] + (f" ({name})" if name and name != run["job_id"] else "")),
         ("function", function),
+        ("added while running", "\n".join(_request(request, zone) for request in run["added"])),
         ("zone of the job", run["timezone"] != str(zone) and run["timezone"]),
         ("kind", run["kind"] + (f" {run['backfill_id']}" if "backfill_id" in run else "")),
         ("tick", run["tick"] and _when(run["tick"], zone)),

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 from everytick.model import ticks
-from everytick.read.audit import audit_entries
+from everytick.read.audit import audit_entries, who_added
 from everytick.read.coming import due_between, left_out_between, next_ticks, soonest
 from everytick.read.failing import failing_job
 from everytick.read.groups import waiting_for_groups
+from everytick.read.in_the_way import runs_in_the_way_of
 from everytick.read.job_list import list_jobs
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import KnownJob, jobs_due, read_job, undeclared
@@ -132,6 +133,7 @@ def show_job(
     before: Before = None,
     tick: Annotated[str, Query(max_length=60)] = "",
     ask: Annotated[bool, Query()] = False,
+    done: Annotated[str, Query(max_length=20)] = "",
 ) -> HTMLResponse:
     """One job: its coming fires, its history, why it ran or not at a tick, and what may be done."""
     wrong: dict[str, str] = {}
@@ -143,7 +145,7 @@ def show_job(
             if not problem.field:
                 raise
             wrong = {"asked": problem.at_the_field}
-    return _job_page(request, id, before, tick=tick, sentences=sentences, wrong=wrong)
+    return _job_page(request, id, before, tick=tick, sentences=sentences, wrong=wrong, done=done)
 
 
 def job_page_with(request: Request, form: Form, problem: Problem) -> HTMLResponse:
@@ -162,6 +164,7 @@ def _job_page(
     tick: str = "",
     sentences: Sequence[str] = (),
     given: Form = EMPTY,
+    done: str = "",
 ) -> HTMLResponse:
     """Return the page of a job.
 
@@ -170,6 +173,7 @@ def _job_page(
         wrong: by fields, the sentences about those that cannot be used; `asked` is that of `tick`.
         tick: the time that somebody asks about; `sentences` are the answer.
         given: the form that cannot be used, whose values stay.
+        done: `added` or `changed`, just now.
     """
     with reading(request.app.state.ledger) as connection:
         job = read_job(connection, id)
@@ -179,8 +183,11 @@ def _job_page(
         charted, _more = runs_of_job(connection, id, _CHART)
         history, more = runs_of_job(connection, id, _RUNS, before)
         notes, said = jobs.odd_times(connection, history), reports_of(connection, history)
+        behind = runs_in_the_way_of(connection, history)
         head = schedule_state(connection)
-    found = declared_job(job, request.app.state.declared())
+        added, changed = who_added(connection, id) if job.was_added else (None, None)
+    declared = request.app.state.declared()
+    found = declared_job(job, declared)
     return page(
         request,
         "job.html",
@@ -189,6 +196,10 @@ def _job_page(
         given=given,
         tick=tick,
         sentences=sentences,
+        done=done,
+        added=added,
+        changed=changed,
+        offered=job.is_offered(declared),
         notes=notes,
         said=said,
         job=job,
@@ -201,6 +212,7 @@ def _job_page(
         where=None if found is None else found.where,
         options=None if found is None else job_options(found),
         history=history,
+        behind=behind,
         more=more,
         before=before,
         fires=next_ticks(job, 10),

@@ -9,7 +9,7 @@ from everytick.explain import why_run
 from everytick.model import ticks
 from everytick.read.audit import requests_about
 from everytick.read.groups import waiting_for_groups
-from everytick.read.in_the_way import runs_in_the_way, ticks_behind
+from everytick.read.in_the_way import runs_in_the_way, runs_in_the_way_of, ticks_behind
 from everytick.read.known_job import jobs_due
 from everytick.read.last_runs import succeeded_before
 from everytick.read.late import list_not_begun
@@ -88,6 +88,7 @@ def show_runs(
             counts = count_states(connection, wanted)
             retried = outcomes_before(connection, wanted, found)
         notes, said = jobs.odd_times(connection, found), reports_of(connection, found)
+        behind = runs_in_the_way_of(connection, found)
         head = schedule_state(connection)
     asked = {"q": q, "job": job, "reason": reason or [], "since": since, "until": until, "error": error}
     return page(
@@ -107,6 +108,7 @@ def show_runs(
         history=found,
         retried=retried,
         said=said,
+        behind=behind,
         more=more,
         before=before,
         states=STATES,

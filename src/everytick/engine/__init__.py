@@ -2,6 +2,7 @@
 
 - `process`: start, drain and stop of all this
 - `registry`: the jobs that the process knows, of its code and added while running
+- `added_jobs`: goes on with jobs that are added, changed or removed while running
 - `removals`: removes jobs that the code declares no more
 - `clock`: wakes for the next tick, and claims all that is due in one transaction
 - `claimers`: which of several processes claims the ticks of a job first
@@ -19,6 +20,7 @@
 - `retry`: whether a run that did not succeed is tried again
 - `outcomes`: how runs ended, on the way to the ledger
 - `listeners`: APScheduler's events, for those who listen to them
+- `held`: claimed runs until they are entered, or given back
 - `heartbeats`: heartbeats, the runs that a dead process left behind, and the removal of old rows
 - `backfilling`: makes the runs of backfills
 - `parts`: the parts of work that comes each second, as on the ledger's thread: none stops the others

@@ -153,6 +153,12 @@ class RunOutline(RunReport):
             bool, Field(description="true of a run that is not over, and whose process is dead for certain")
         ]
     ]
+    behind: NotRequired[
+        Annotated[
+            list[int],
+            Field(description="of a tick that was skipped as overlap: the runs that were in its way"),
+        ]
+    ]
     before_retry: NotRequired[
         Annotated[
             BeforeRetry, Field(description="only of a run that is in a list for how it ended before a retry")
@@ -250,11 +256,11 @@ class RunDetails(RunRow):
     rerun_until: Annotated[
         Time | None, Field(description="until when a run that was cut off may begin its next attempt")
     ]
+    added: Annotated[
+        list[Request], Field(description="who added its job while running, and changed it last; else empty")
+    ]
     asked: Annotated[list[Request], Field(description="oldest first")]
     ticks_behind: Annotated[int, Field(description="how many ticks were skipped as overlap because of it")]
-    behind: Annotated[
-        list[int], Field(description="of a tick that was skipped as overlap: the runs that were in its way")
-    ]
     last_success: Annotated[
         SuccessBefore | None, Field(description="the one before it, of a run that failed; else null")
     ]

@@ -33,7 +33,8 @@ from .connections import (
 )
 
 CONNECT_SECONDS = 5
-# Limits: how long a transaction may wait for others, may take, and may leave the server without a statement.
+# Limits: how long a transaction may wait for others, how long a statement may take, of readers too, and how
+# long a transaction may leave the server without one.
 _LOCK_SECONDS = 5
 _STATEMENT_SECONDS = 30
 _IDLE_SECONDS = 10
@@ -68,7 +69,9 @@ _BEGIN = {
     Scope.WHOLE: _beginning(locking.WHOLE, _LOCK_SECONDS, _IDLE_SECONDS),
 }
 # The server ends a reader that is slow or idle: an open snapshot blocks VACUUM.
-READ_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+READ_LIMITS = f"""
+SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'; SET LOCAL idle_in_transaction_session_timeout = '60s'
+"""
 # All that one page or command shows is of one instant. A standby can be read: no number of a transaction is
 # asked for.
 _BEGIN_READING = f"""
@@ -99,7 +102,8 @@ _REFUSALS = (
 class WiredConnection(psycopg.Connection[Any]):
     """One of the driver's own, which gives up a server that says nothing: packets may get lost silently."""
 
-    # Seconds without an answer; None waits for ever.
+    # Seconds without an answer; None waits for ever. Longer than the server lets a statement take: then it
+    # says itself what was wrong.
     patience: float | None = _STATEMENT_SECONDS + 5.0
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:

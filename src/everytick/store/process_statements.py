@@ -34,7 +34,7 @@ FROM scheduler_processes AS one JOIN scheduler_processes AS other
 ON COALESCE(other.schedule_digest, '') = COALESCE(one.schedule_digest, '')
 WHERE one.process_id = :process_id AND COALESCE(other.role, '') <> 'worker' AND other.beat_us >= :since
 """
-LIST_CLAIMERS = f"SELECT other.process_id, other.pass_us {_CLAIMERS}"
+LIST_CLAIMERS = f"SELECT other.process_id, other.pass_us, other.job_filter {_CLAIMERS}"
 
 # Of the other living processes that claim.
 LIST_FILTERS = """

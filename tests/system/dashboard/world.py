@@ -26,6 +26,8 @@ HOSTILE = "<script>document.title='taken'</script><img src=x onerror=\"document.
 
 TASKS = """
 import asyncio
+from datetime import date
+from typing import Any, Literal
 
 from loguru import logger
 
@@ -41,6 +43,18 @@ async def long():
 async def bad():
     logger.warning("a log line with <b>markup</b> & <script>document.title='taken'</script>")
     raise ValueError("<script>document.title='taken'</script>")
+
+
+def remind(
+    customer_id: int,
+    day: date,
+    by: Literal["mail", "letter"] = "mail",
+    text: str = "Dear customer",
+    urgent: bool = False,
+    more: Any = None,
+):
+    '''Send a reminder to a customer.'''
+    logger.info("{} gets a {} on {}", customer_id, by, day.isoformat())
 """
 
 SCHEDULE = f"""
@@ -50,6 +64,11 @@ scheduler.add_job(bad, trigger="interval", days=300, id="import")
 scheduler.add_job(quick, trigger="cron", hour=2, minute=30, timezone="Europe/Berlin", id="night")
 scheduler.add_job(quick, trigger="interval", minutes=1, id={HOSTILE!r}, name={HOSTILE!r})
 """
+OFFERS = """
+scheduler.offer(remind, name="Remind a customer")
+scheduler.offer(quick)
+"""
+REMIND = "app.services.my_tasks:remind"
 JOBS = ["sweep", "export", "import", "night", HOSTILE]
 
 
@@ -79,7 +98,7 @@ class Site:
         """Make the usual application in a folder."""
         app = Application(folder)
         app.tasks(TASKS)
-        app.schedule(SCHEDULE, "from app.services.my_tasks import bad, long, quick\n")
+        app.schedule(SCHEDULE + OFFERS, "from app.services.my_tasks import bad, long, quick, remind\n")
         return cls(app)
 
     def answers(self) -> bool:

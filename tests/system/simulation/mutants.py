@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from everytick.engine import admission, clock, heartbeats, process, runner
+from everytick.engine import admission, clock, heartbeats, held, process, runner
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.store import gaps, joining, limits, queue, runs, workers, writer
+from everytick.store import backfill_statements as backfill_sql
+from everytick.store import backfills, gaps, joining, limits, queue, requests, runs, workers, writer
 from everytick.store import job_statements as job_sql
 from everytick.store import statements as sql
 from everytick.store.records import Claim, JobState
 from everytick.system import system
 
+from simulation.disk import MemoryLedger
 from simulation.plan import plan_of
 from simulation.story import tell
 
@@ -171,6 +173,21 @@ class _NoCounter(dict[str, int]):
         return self
 
 
+@_mutant(seed=1)
+def a_process_whose_loop_is_blocked_keeps_what_it_has_claimed() -> AbstractContextManager[Any]:
+    return patch.object(admission.Admission, "requeue_overdue", lambda _admission: None)
+
+
+@_mutant(seed=1)
+def a_run_that_was_given_back_is_entered_all_the_same() -> AbstractContextManager[Any]:
+    return patch.object(held.Held, "remove", _remove_or_not)
+
+
+def _remove_or_not(self: Any, claims: list[Claim]) -> bool:
+    self._lists.pop(id(claims), None)
+    return True
+
+
 # --- ends ---
 
 
@@ -295,3 +312,69 @@ def a_process_that_joins_others_takes_its_start_for_a_new_one() -> AbstractConte
         return found
 
     return patch.object(joining, "_clear_dead", clear)
+
+
+# --- what people ask for ---
+
+
+@_mutant(seed=1)
+def a_cancellation_is_forgotten() -> AbstractContextManager[Any]:
+    return patch.object(runner.Runner, "cancel", lambda _runner, _unwanted: None)
+
+
+@_mutant(seed=1)
+def a_run_that_was_cut_off_begins_again_although_it_was_cancelled() -> AbstractContextManager[Any]:
+    return _without(sql, "CANCEL_RUN", "rerun_until_us = NULL, ")
+
+
+@_mutant(seed=1)
+def a_retry_loses_its_attempt_count() -> AbstractContextManager[Any]:
+    return _without(sql, "RETRY_ENDED", "attempt = attempt + 1, ")
+
+
+@_mutant(seed=1)
+def a_retry_is_cancelled_as_the_attempt_before_it_was() -> AbstractContextManager[Any]:
+    return _without(sql, "RETRY_ENDED", "cancel_us = NULL, ")
+
+
+@_mutant(seed=1)
+def a_cancelled_retry_takes_the_outcome_before_it_along() -> AbstractContextManager[Any]:
+    return patch.object(requests, "_restore", lambda _connection, _run_id, asked: False)
+
+
+@_mutant(seed=1)
+def a_run_that_is_asked_for_is_made_twice() -> AbstractContextManager[Any]:
+    usual = requests.run_now
+
+    def run_now(connection: Any, job_id: str, for_tick: int | None) -> int:
+        usual(connection, job_id, for_tick)
+        return usual(connection, job_id, for_tick)
+
+    return patch.object(requests, "run_now", run_now)
+
+
+@_mutant(seed=1)
+def a_tick_of_a_backfill_is_made_twice() -> AbstractContextManager[Any]:
+    return patch.object(
+        backfill_sql, "ADVANCE", backfill_sql.ADVANCE.replace("upto_us = :upto", "upto_us = upto_us")
+    )
+
+
+@_mutant(seed=1)
+def the_runs_of_a_backfill_are_not_counted() -> AbstractContextManager[Any]:
+    return patch.object(backfills, "count_open", lambda _connection, _number: 0)
+
+
+@_mutant(seed=1)
+def a_commit_whose_answer_is_lost_is_taken_for_undone() -> AbstractContextManager[Any]:
+    usual = MemoryLedger.connect
+
+    def connect(self: Any, *, read_only: bool = False, resolving: bool = False) -> Any:
+        return usual(self, read_only=read_only, resolving=False)
+
+    return patch.object(MemoryLedger, "connect", connect)
+
+
+@_mutant(seed=1)
+def a_run_that_ignores_a_stop_has_no_outcome() -> AbstractContextManager[Any]:
+    return patch.object(runner.Runner, "_give_up_on_deaf", lambda _runner: None)
