@@ -58,7 +58,7 @@ class _Copy(Exception):
         return self.said
 
 
-class _GroupCopy(_Copy, ExceptionGroup):  # type: ignore[type-arg]
+class _GroupCopy(_Copy, ExceptionGroup):
     """Stands for a group. All its parts are copies."""
 
 

@@ -56,7 +56,7 @@ def test_the_number_of_parts_of_groups_in_a_group_is_true() -> None:
     assert "many (70 sub-exceptions)" in said or said.endswith("; and 1 more]")
 
 
-PLAIN, OWN = lambda it: ValueError(it), lambda it: ValueError(it, Slow())  # noqa: E731
+PLAIN, OWN = lambda it: ValueError(it), lambda it: ValueError(it, Slow())
 
 
 @pytest.mark.parametrize("part", [PLAIN, OWN])
