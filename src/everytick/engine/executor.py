@@ -20,7 +20,7 @@ from everytick.system import end_child, system
 
 from . import capture, repair
 from .context import current_run
-from .tasks import RunTask
+from .tasks import RunTask, remember_whose
 
 _CANCELLED_INSIDE = (
     "something in it was cancelled, such as a task that it waited for, though nobody asked to cancel the run"
@@ -134,6 +134,7 @@ async def call_function(job: Job, on_thread: Callable[[Callable[[], Any]], Await
                 value = await value
     if value is not None:
         check_that_it_ran(value)
+        remember_whose(value)
     return value
 
 
