@@ -146,6 +146,16 @@ def unwrapped(function: Any) -> Any:
     return function
 
 
+def code_of(function: Any) -> CodeType | None:
+    """Return the code of the innermost function that is called, below its decorators; None without any."""
+    inner = inspect.unwrap(unwrapped(function))
+    for one in (inner, type(inner).__call__):
+        code = getattr(one, "__code__", None)
+        if isinstance(code, CodeType):
+            return code
+    return None
+
+
 def is_coroutine_function(function: Any) -> bool:
     """Return whether calling it gives a coroutine, as far as that can be seen without a call."""
     function = unwrapped(function)
@@ -168,8 +178,8 @@ def check_that_it_ran(value: Any) -> None:
 
     A generator or a coroutine of which something has run is a value as any other, and so is a future (or
     task), which is carried out elsewhere. Of another awaitable, and of what works while it is walked
-    through (`map`, `filter`, `zip`, `enumerate`, all of `itertools`), that cannot be seen: it is refused. In a
-    list, a tuple, a set and a dict the first of the items are looked at, for coroutines and generators.
+    through (`map`, `filter`, `zip`, `enumerate`, all of `itertools`), that cannot be seen: it is refused. In
+    a list, a tuple, a set and a dict the first items are looked at, for coroutines and generators.
     """
     kind = type(value)
     if kind in _CONTAINERS:

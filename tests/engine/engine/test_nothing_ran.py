@@ -7,6 +7,7 @@ import contextlib
 import functools
 import gc
 import itertools
+import re
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from datetime import datetime
@@ -113,6 +114,13 @@ async def test_what_nobody_ran_is_no_success(scheduler: AsyncIOScheduler, case: 
     [row] = rows(scheduler)
     assert row["error"].startswith("RuntimeError: ")
     assert f"handed back {what} that nobody ran" in row["error"]
+    # Not one of the engine's own lines, none of which helps.
+    assert "engine/executor.py" not in row["traceback"]
+    assert (
+        re.search(r"\(.*test_nothing_ran\.py:\d+\)$|contextlib\.py:\d+\)$", row["error"])
+        or case == "a partial"
+    )
+    assert row["error"] in row["traceback"]
 
 
 class StandIn:
