@@ -118,7 +118,8 @@ def in_sentences() -> Iterator[None]:
 def _in_a_sentence(problem: Exception) -> str:
     """Return where in the user's code a problem comes from, and what it is."""
     if not_text := _no_crontab(problem):
-        return f"{place_of(problem)}: from_crontab({not_text[0]!r:.80}) is no text: give a line such as '0 9 * * mon-fri'"
+        given = f"{place_of(problem)}: from_crontab({not_text[0]!r:.80})"
+        return f"{given} is no text: give a line such as '0 9 * * mon-fri'"
     kind = "" if isinstance(problem, ImportError | SyntaxError) else f"{type(problem).__name__}: "
     message = problem.msg if isinstance(problem, SyntaxError) else message_of(problem)
     return f"{place_of(problem)}: {kind}{message}"

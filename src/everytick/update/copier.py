@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from . import plain_git
-from .problem import UpdateError
+from .problem import UpdateError, without_credentials
 from .project import Project
 
 FLOOR = "9.19.1"
@@ -132,7 +132,8 @@ class Copier:
         The error output is shown too, without a traceback.
         """
         command = [*self.command, *arguments]
-        print(f"+ {shlex.join([Path(command[0]).name, *command[1:]])}", file=sys.stderr, flush=True)
+        shown = without_credentials(shlex.join([Path(command[0]).name, *command[1:]]))
+        print(f"+ {shown}", file=sys.stderr, flush=True)
         with subprocess.Popen(
             command,
             cwd=self._project.root,
@@ -144,7 +145,7 @@ class Copier:
                 text = line.decode(errors="replace")
                 printed += text
                 if _TRACEBACK not in printed:
-                    print(text, end="", file=sys.stderr, flush=True)
+                    print(without_credentials(text), end="", file=sys.stderr, flush=True)
         return process.returncode, printed
 
 

@@ -379,8 +379,6 @@ def test_a_comment_behind_a_line_of_a_crontab_is_left_out(scheduler: AsyncIOSche
 
 @pytest.mark.parametrize("given", [None, 5, ["0 9 * * mon"]])
 def test_a_crontab_that_is_no_text_is_a_sentence(given: Any) -> None:
-    with (
-        pytest.raises(ScheduleError, match=r"\.py:\d+: from_crontab\(.* is no text: give a line"),
-        in_sentences(),
-    ):
+    said = r"\.py:\d+: from_crontab\(.* is no text: give a line"
+    with pytest.raises(ScheduleError, match=said), in_sentences():
         CronTrigger.from_crontab(given)
