@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import errno
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,3 +138,18 @@ def test_a_process_of_which_only_its_exit_code_is_left_is_gone() -> None:
             time.sleep(0.01)
     finally:
         child.communicate()
+
+
+def test_without_file_handles_no_folder_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_is_usable() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    def none_is_left(*_arguments: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none_is_usable)
+    with pytest.raises(FileNotFoundError):
+        system.temporary_folder()
+    monkeypatch.setattr(os, "open", none_is_left)
+    with pytest.raises(OSError, match="Too many open files"):
+        system.temporary_folder()

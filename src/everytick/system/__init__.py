@@ -114,6 +114,16 @@ def _hear_no_more() -> None:
         time.sleep(_PATIENCE)
 
 
+def _temporary_folder() -> str:
+    """Return the folder of temporary files; an error tells of file handles if these are what lacks."""
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        # It tries one folder after another, and says of all that they cannot be used.
+        os.close(os.open(os.devnull, os.O_RDONLY))
+        raise
+
+
 @dataclass(slots=True)
 class System:
     """One machine, as one process sees it."""
@@ -142,7 +152,7 @@ class System:
     # How many files this process may have open at once.
     most_file_handles: Callable[[], int] = machine.most_file_handles
     # The folder for files that need not last.
-    temporary_folder: Callable[[], str] = tempfile.gettempdir
+    temporary_folder: Callable[[], str] = _temporary_folder
     # The name of this machine for people; and one that differs between machines, boots and containers.
     host_name: Callable[[], str] = socket.gethostname
     host: Callable[[], str] = machine.host
