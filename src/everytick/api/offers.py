@@ -46,7 +46,7 @@ class JobOffers:
 
         Raises:
             ScheduleError: it is none that an added job may call, or was offered before; with the line of this
-                call. What can only be told when all modules are loaded, `start()` raises.
+                call. Faults that show when all modules are loaded are raised by `start()` and by commands.
 
         Example:
             from everytick import AsyncIOScheduler

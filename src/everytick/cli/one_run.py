@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from everytick.app import typed
-from everytick.read.run_details import equal_in_a_row
+from everytick.read.run_details import equal_in_a_row, without_times
 from everytick.read.run_filter import FAILED
 from everytick.text.durations import plain_seconds
 from everytick.text.instants import local
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 # The lines that are shown of a longer traceback or log: a run with both is about one screen.
 _MOST_LINES = 16
-# Where a line of a log begins with the time at which it was written.
-_TIME_OF_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d{4} ", re.MULTILINE)
 
 
 def print_run(run: RunDetails, zone: Any, *, wide: bool) -> None:
@@ -49,7 +46,7 @@ def print_run(run: RunDetails, zone: Any, *, wide: bool) -> None:
     _print_tracebacks(attempts, None if wide else whole)
 
     def said(attempt: Attempt) -> object:
-        return attempt["attempt"] if wide else _without_times(attempt)
+        return attempt["attempt"] if wide else without_times(attempt["log"])
 
     for group in equal_in_a_row(attempts, said):
         if log := group[-1]["log"]:
@@ -106,10 +103,6 @@ def _named(run: RunDetails, zone: Any) -> str:
 
 def _names(group: Sequence[Attempt]) -> str:
     return of_attempts(group[0]["attempt"], group[-1]["attempt"])
-
-
-def _without_times(attempt: Attempt) -> str:
-    return _TIME_OF_LINE.sub("", attempt["log"] or "")
 
 
 def _print_block(title: str, text: str, whole: str | None) -> None:

@@ -20,7 +20,6 @@ from functools import cached_property
 from typing import Any, Literal, Union, get_args, get_origin
 
 from everytick.errors import nearest
-from pydantic import TypeAdapter, ValidationError
 
 from . import functions
 
@@ -266,6 +265,9 @@ def _check_json(annotation: Any, value: Any) -> None:
     """Refuse a value of another type than the annotation names, as far as JSON has such types."""
     if annotation is inspect.Parameter.empty or not _is_of_json(annotation):
         return
+    # Each process that runs jobs loads this module, and few of them need these.
+    from pydantic import TypeAdapter, ValidationError
+
     try:
         TypeAdapter(annotation).validate_python(value, strict=True)
     except ValidationError as problem:

@@ -196,10 +196,10 @@ _STREAMS: dict[str, Callable[[random.Random, float], list[Act]]] = {
 def _steering(choice: random.Random, at: float) -> list[Act]:
     kind = choice.choice(["run now", "cancel", "cancel", "retry", "retry"])
     acts = [Act(at, kind, number=choice.randrange(20))]
-    if choice.random() < 0.3:
-        # What was asked for is changed again at once.
+    if choice.random() < 0.5:
+        # At once the same run is asked for something else, or all processes die that were to hear of it.
         after = round(at + choice.choice([0.0, 0.002, 0.2, 1.0]), 3)
-        acts.append(Act(after, choice.choice(["cancel", "retry"]), number=acts[0].number))
+        acts.append(Act(after, choice.choice(["cancel", "retry", "kill all"]), number=-1))
     return acts
 
 
