@@ -19,7 +19,7 @@ from everytick.read.reports import report_of, reports_of
 from everytick.read.retried import outcomes_before
 from everytick.read.run_columns import took
 from everytick.read.run_counts import COUNTED, StateCounts, count_states
-from everytick.read.run_details import Attempt, attempts_of, equal_in_a_row
+from everytick.read.run_details import Attempt, attempts_of, equal_in_a_row, without_times
 from everytick.read.run_filter import FAILING, STATES
 from everytick.read.run_pages import SEARCHED, list_runs
 from everytick.read.runs import read_run
@@ -151,6 +151,7 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         said=said,
         attempts=attempts,
         groups=_equal(attempts),
+        equal_logs=lambda group: equal_in_a_row(group, lambda attempt: without_times(attempt.log)),
         of_attempts=of_attempts,
         asked=asked,
         older=older,

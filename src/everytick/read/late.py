@@ -12,6 +12,7 @@ from everytick.store import not_begun
 from everytick.store.not_begun import NotBegun
 from everytick.store.querying import Reader, among
 
+from .job_ids import natural
 from .known_job import DueJob
 from .overdue import PROMPT, jobs_behind
 from .paging import Page
@@ -42,7 +43,7 @@ def late_jobs(due: Sequence[DueJob], waiting: Iterable[NotBegun], now: int) -> l
     for job_id, since, _number in waiting:
         if since <= now - PROMPT and (job_id not in late or since < late[job_id].since):
             late[job_id] = Late(job_id, since, 0)
-    return sorted(late.values(), key=lambda one: (one.since, one.job_id))
+    return sorted(late.values(), key=lambda one: (one.since, natural(one.job_id)))
 
 
 def find_late(connection: Reader, due: Sequence[DueJob], now: int) -> list[Late]:

@@ -256,6 +256,9 @@ class RunDetails(RunRow):
     rerun_until: Annotated[
         Time | None, Field(description="until when a run that was cut off may begin its next attempt")
     ]
+    added: Annotated[
+        list[Request], Field(description="who added its job while running, and changed it last; else empty")
+    ]
     asked: Annotated[list[Request], Field(description="oldest first")]
     ticks_behind: Annotated[int, Field(description="how many ticks were skipped as overlap because of it")]
     last_success: Annotated[

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from everytick.engine import admission, clock, heartbeats, process, runner
+from everytick.engine import admission, clock, heartbeats, held, process, runner
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.store import backfill_statements as backfill_sql
@@ -157,7 +157,7 @@ def a_run_begins_at_its_tick_and_not_at_its_due_instant() -> AbstractContextMana
     return patch.object(admission.Admission, "dispatch", dispatch)
 
 
-@_mutant(seed=50)
+@_mutant(seed=124)
 def a_process_that_was_frozen_does_not_ask_whether_a_run_is_still_its_own() -> AbstractContextManager[Any]:
     return patch.object(runner, "_FRESH_SECONDS", math.inf)
 
@@ -183,6 +183,21 @@ class _NoCounter(dict[str, int]):
 
     def __iadd__(self, _other: Any) -> _NoCounter:
         return self
+
+
+@_mutant(seed=1)
+def a_process_whose_loop_is_blocked_keeps_what_it_has_claimed() -> AbstractContextManager[Any]:
+    return patch.object(admission.Admission, "requeue_overdue", lambda _admission: None)
+
+
+@_mutant(seed=1)
+def a_run_that_was_given_back_is_entered_all_the_same() -> AbstractContextManager[Any]:
+    return patch.object(held.Held, "remove", _remove_or_not)
+
+
+def _remove_or_not(self: Any, claims: list[Claim]) -> bool:
+    self._lists.pop(id(claims), None)
+    return True
 
 
 # --- ends ---

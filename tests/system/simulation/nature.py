@@ -283,7 +283,8 @@ class Nature:
         done = self.people.command(what, job)
         self.commands.append(Command(what, job, begin, self._now, done))
         if done:
-            self._paused ^= {job}
+            # Two may pause it at once.
+            (self._paused.add if what == "pause" else self._paused.discard)(job)
         return done
 
     # --- how it is done ---

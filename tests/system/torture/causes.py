@@ -20,6 +20,9 @@ _AHEAD = SECOND // 2
 # How late a decision about a tick may be while some process is well: about one that is given up, and about
 # one that runs, whose first owner may have died (then a heartbeat and a sweep lie between).
 _GIVEN_UP, _TAKEN = 3 * SECOND, 10 * SECOND
+# How late a run may be entered while some process is well and has no more than so many runs under way: longer
+# than from one look of a process for runs that wait to the next.
+_ENTERED, _MOST_BUSY = int(2.5 * SECOND), 4
 # On a server the second process looks for ticks that the first one let pass, those behind it only so often.
 # While several are dead whose leases have not ended, that adds to the time.
 _SWEEP, _LEASE = 5 * SECOND, 15 * SECOND
@@ -269,12 +272,44 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
 
 
+def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
+    """R4, R14: a run that is due is entered soon, if not in the process that claimed it then in another."""
+    rows = {row["run_id"]: row for row in history.runs}
+    ran = _ran(history)
+    for start in history.starts:
+        spec, row = history.specs.get(start.job), rows.get(start.run)
+        if spec is None or row is None or row["tick_us"] is None or start.attempt > 1:
+            continue
+        if spec.overlap != "skip" or spec.group or spec.steps or row["attempt"] > 1:
+            # It waits for another run, or not each process decides about it.
+            continue
+        # The runs of earlier ticks begin before it (R14).
+        shown = history.clock.shows(start.at)
+        earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= shown)
+        for at in harm.instants(max([row["due_us"], *earlier])):
+            reserved = min([at, *harm.instants(row["tick_us"])]) - _AHEAD
+            if harm.near(reserved, start.at, (*DEADLY, *ENDING, *PARTED)):
+                continue
+            well = harm.well_between(at, start.at, _ENTERED, row["due_us"], busy=_MOST_BUSY)
+            if well and not _paused_between(history, spec, at, start.at):
+                sentence = f"was entered {(start.at - at) / SECOND:.1f} s late, though {well.pid} was well"
+                yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
+
+
 def _ran(history: History) -> dict[str, list[tuple[int, int]]]:
-    """Return by job the ticks that a process held, and when each of these runs ended, or was given up."""
+    """Return by job the ticks that a process held, and when each of their attempts ended, or was given up.
+
+    A startup run counts as the tick of when it was due.
+    """
+    ended = defaultdict(list)
+    for attempt in history.attempts:
+        ended[attempt["run_id"]].append(attempt["finished_us"])
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for row in history.runs:
-        if row["tick_us"] is not None and row["claimed_us"] is not None and row["finished_us"] is not None:
-            found[row["job_id"]].append((row["tick_us"], row["finished_us"]))
+        if row["kind"] != "backfill" and row["claimed_us"] is not None:
+            tick = row["due_us"] if row["tick_us"] is None else row["tick_us"]
+            ends = [*ended[row["run_id"]], row["finished_us"]]
+            found[row["job_id"]] += [(tick, end) for end in ends if end is not None]
     return found
 
 
@@ -334,11 +369,13 @@ def _within(instants: list[int], begin: int, resume: Command) -> bool:
 
 def _spells(commands: list[Command]) -> list[tuple[Command, Command]]:
     """Return each pause with the resume that ended it."""
-    found, open_pauses = [], {}
+    found: list[tuple[Command, Command]] = []
+    open_pauses: dict[str, Command] = {}
     for command in (command for command in commands if command.done):
         if command.what == "pause":
-            open_pauses[command.job] = command
-        else:
+            # Of two people who pause it, and resume it, the first ones did.
+            open_pauses.setdefault(command.job, command)
+        elif command.job in open_pauses:
             found.append((open_pauses.pop(command.job), command))
     return found
 

@@ -47,6 +47,7 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     causes.skips,
     causes.caught_up,
     causes.late,
+    causes.entered_late,
     causes.beyond_grace,
     causes.pauses,
     causes.entered_in_pauses,
