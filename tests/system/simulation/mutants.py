@@ -125,7 +125,7 @@ def the_grace_is_not_looked_at() -> AbstractContextManager[Any]:
     return patch.object(Job, "too_late", lambda _job, _due, _now: False)
 
 
-@_mutant(seed=20)
+@_mutant(seed=7)
 def a_failed_claim_is_forgotten() -> AbstractContextManager[Any]:
     return patch.object(clock.Clock, "_try_again", lambda _clock, _jobs, _problem: None)
 
@@ -277,7 +277,7 @@ def _dying(after: float, clock: Callable[[], float]) -> AbstractContextManager[A
     return patch.object(heartbeats.Heartbeats, "_is_dead", is_dead)
 
 
-@_mutant(seed=72)
+@_mutant(seed=74)
 def a_lease_ends_by_the_wall_clock() -> AbstractContextManager[Any]:
     return _dying(heartbeats.LEASE_SECONDS, lambda: ticks.now() / ticks.SECOND)
 
@@ -329,7 +329,7 @@ def a_process_that_joins_others_takes_its_start_for_a_new_one() -> AbstractConte
 # --- what people ask for ---
 
 
-@_mutant(seed=65)
+@_mutant(seed=54)
 def a_cancellation_is_forgotten() -> AbstractContextManager[Any]:
     return patch.object(runner.Runner, "cancel", lambda _runner, _unwanted: None)
 
@@ -344,7 +344,7 @@ def a_retry_is_cancelled_as_the_attempt_before_it_was() -> AbstractContextManage
     return _without(sql, "RETRY_ENDED", "cancel_us = NULL, ")
 
 
-@_mutant(seed=5)
+@_mutant(seed=14)
 def a_run_that_is_asked_for_is_made_twice() -> AbstractContextManager[Any]:
     usual = requests.run_now
 
@@ -367,7 +367,7 @@ def the_runs_of_a_backfill_are_not_counted() -> AbstractContextManager[Any]:
     return patch.object(backfills, "count_open", lambda _connection, _number: 0)
 
 
-@_mutant(seed=6)
+@_mutant(seed=12)
 def a_commit_whose_answer_is_lost_is_taken_for_undone() -> AbstractContextManager[Any]:
     usual = MemoryLedger.connect
 
@@ -385,7 +385,7 @@ def a_removed_job_goes_on() -> AbstractContextManager[Any]:
     return patch.object(definitions, "_part_with", lambda *_about, is_whole: None)
 
 
-@_mutant(seed=26)
+@_mutant(seed=28)
 def what_waits_when_its_job_is_removed_waits_on() -> AbstractContextManager[Any]:
     return patch.object(requests, "cancel_waiting", lambda _connection, _job_id, _now: None)
 

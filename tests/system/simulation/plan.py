@@ -120,7 +120,7 @@ def _with_more(plan: Plan, acts: list[Act]) -> Plan:
         # Runs that go on for long are there to be cancelled.
         job = choice.choice([choice.choice(jobs), *some])
         acts += [replace(act, slot=slot, job=job) for act in _MORE[choice.choice(streams)](choice, at)]
-    if "deploying" in streams and choice.random() < 0.5:
+    if "deploying" in streams and choice.random() < 0.25:
         plan = replace(plan, slots=choice.choice([6, 8, 12]))
     # A run that does not end has its slot for itself, and those that people ask for come in addition.
     return replace(plan, jobs=jobs, workers=plan.workers + 6, acts=_in_order(acts))
