@@ -9,7 +9,6 @@ from everytick.model import ticks
 from everytick.read.audit import audit_entries, who_added
 from everytick.read.coming import due_between, left_out_between, next_ticks, soonest
 from everytick.read.failing import failing_job
-from everytick.read.groups import waiting_for_groups
 from everytick.read.in_the_way import runs_in_the_way_of
 from everytick.read.job_list import list_jobs
 from everytick.read.job_options import declared_job, job_options
@@ -24,6 +23,7 @@ from everytick.read.standings import ORDERS, STANDINGS
 from everytick.read.trouble_counts import gravest_of_a_day
 from everytick.read.trouble_words import in_short
 from everytick.read.under_way import count_held
+from everytick.read.waits import waits_of_jobs
 from everytick.settings import settings
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -83,7 +83,7 @@ def show_jobs(
     with reading(request.app.state.ledger) as connection:
         found, due = list_jobs(connection, wanted, _JOBS, offset_of(number, _JOBS))
         busy, declared = count_held(connection).by_job(), undeclared(settings())
-        waits = waiting_for_groups(connection, ticks.now())
+        waits = waits_of_jobs(connection, ticks.now())
         behind = find_late(connection, due, ticks.now())
         late, gravest = {one.job_id: one for one in behind}, gravest_of_a_day(connection)
         rows = []

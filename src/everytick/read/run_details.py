@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from . import schemas
 
 T = TypeVar("T")
+
+# Where a captured line begins with the time at which it was written, see `capture.TIME_OF_LINE`; the offset
+# of a zone may have seconds.
+_TIME_OF_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-][\d:.]+ ", re.MULTILINE)
 
 # By the primary keys, which begin with the run.
 _LOGS = "SELECT attempt, text FROM scheduler_logs WHERE run_id = :run_id"
@@ -113,6 +118,11 @@ def equal_in_a_row(attempts: Iterable[T], said: Callable[[T], Hashable]) -> list
     `said`: the words of an attempt, such as its state, error and traceback.
     """
     return [list(group) for _said, group in groupby(attempts, said)]
+
+
+def without_times(log: str | None) -> str:
+    """Return what an attempt logged without the times of the lines: equal logs differ by these alone."""
+    return _TIME_OF_LINE.sub("", log or "")
 
 
 def attempts_of(connection: Reader, row: Any) -> list[Attempt]:

@@ -183,6 +183,49 @@ class Site:
             popen.wait(20)
 
 
+# Ids as people give them to jobs, and one that has no place at which a line may end.
+LONG_IDS = ["synchronise_the_inventory_of_all_shops_with_the_warehouse_in_hamburg_2", "x" * 70]
+
+
+def troubled_site(folder: Path) -> Site:
+    """Make a site whose jobs failed, missed ticks, are late, paused and run long."""
+    site = Site.made_in(folder)
+    ids = ["failing", "skipping", "late", "missed", "resting", "going_on", *LONG_IDS]
+    site.app.schedule(
+        "".join(
+            f"scheduler.add_job(quick, trigger='cron', minute='7', id={job_id!r}, misfire_grace_time=60)\n"
+            for job_id in ids
+        ),
+        "from app.services.my_tasks import quick\n",
+    )
+    with site.running() as process:
+        process.says("| ledger ")
+    hour = 3_600_000_000
+    present = time.time_ns() // 1000
+    rows: list[tuple[object, ...]] = []
+    for job_id in ("failing", "skipping", *LONG_IDS):
+        for ago in range(20, 0, -1):
+            at = present - ago * hour
+            rows.append((job_id, at, "skipped", "overlap", None, at, None))
+            rows.append((job_id, at + 1, "failed", None, "ConnectError: no route to host " * 9, at, at))
+    rows += [
+        ("missed", present - hour, "skipped", "missed", None, present - hour, None),
+        ("going_on", present - 9 * hour, "running", None, None, None, present - 9 * hour),
+    ]
+    site.write(
+        "INSERT INTO scheduler_runs (job_id, kind, tick_us, state, reason, error, finished_us, started_us,"
+        " attempt, crashes, due_us, process_id)"
+        " VALUES (?, 'scheduled', ?, ?, ?, ?, ?, ?, 1, 0, 1, 'p')",
+        rows,
+    )
+    site.write("UPDATE scheduler_jobs SET watermark_us = ? WHERE job_id = 'late'", [(present - 30 * hour,)])
+    site.write(
+        "UPDATE scheduler_jobs SET paused_us = ?, pause_note = ? WHERE job_id = 'resting'",
+        [(present, "n" * 90)],
+    )
+    return site
+
+
 def csrf_token(client: httpx.Client, page: str = "/") -> str:
     """Return what a page of the dashboard sends along with each action."""
     found = re.search(r'"X-CSRF-Token": "([0-9a-f]+)"', client.get(page).text)
