@@ -46,7 +46,7 @@ class JobOffers:
 
         Raises:
             ScheduleError: it is none that an added job may call, or was offered before; with the line of this
-                call. What is only known when all modules are loaded is raised by `start()` and by commands.
+                call. Faults that show when all modules are loaded are raised by `start()` and by commands.
 
         Example:
             from everytick import AsyncIOScheduler

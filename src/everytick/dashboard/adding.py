@@ -177,6 +177,7 @@ def _page(request: Request, shown: _Shown | None) -> HTMLResponse:
         triggers=job_forms.TRIGGERS,
         options=job_forms.OPTIONS,
         default_of=default_of,
+        field_type=job_forms.field_type,
         is_secret=is_secret_name,
         as_value=lambda choice: json.dumps(choice),
         arguments_of=lambda draft: job_options(draft.job)["arguments"],

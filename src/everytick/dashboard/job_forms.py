@@ -16,7 +16,7 @@ from everytick.masking import is_secret_name
 from everytick.model import ticks
 from everytick.model.offers import Offer, Parameter
 from everytick.model.schedule import Schedule
-from everytick.text.instants import iso
+from everytick.text.instants import iso, typed
 
 from .forms import Form
 from .problems import Problem
@@ -41,6 +41,11 @@ OPTIONS = {
 }
 _NUMBERS = ("weeks", "days", "hours", "minutes", "seconds", "years", "months", "jitter")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
+# The dates and times that a field for them can show.
+_SHOWN = {
+    "date": re.compile(r"\d{4}-\d\d-\d\d"),
+    "datetime": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?"),
+}
 # More text than this has no place in fields; programs may send more.
 MOST_TEXT = 8_000
 
@@ -161,7 +166,7 @@ def schedule_fields(schedule: Schedule) -> dict[str, str]:
             found |= {f"interval.{unit}": f"{number:g}"} if number else {}
         found |= {"interval.seconds": f"{left:g}"} if left else {}
     elif data["trigger"] == "date" and data["at"] is not None:
-        found["date.run_date"] = ticks.moment(data["at"], schedule.zone).replace(tzinfo=None).isoformat()
+        found["date.run_date"] = typed(data["at"], schedule.zone)
     elif data["trigger"] == "calendarinterval":
         hour, minute, *_seconds = data["time"].split(":")
         amounts = {name: data[name] for name in ("years", "months", "days") if data[name]}
@@ -174,6 +179,16 @@ def schedule_fields(schedule: Schedule) -> dict[str, str]:
     if schedule.jitter:
         found["jitter"] = f"{schedule.jitter / ticks.SECOND:g}"
     return found
+
+
+def field_type(kind: str, value: str) -> str:
+    """Return the type of a field for a date or a time; that of a text if a browser would not show the value.
+
+    A browser leaves such a field empty, and nobody would see that another value is sent.
+    """
+    if kind not in _SHOWN or (value and not _SHOWN[kind].fullmatch(value)):
+        return "text"
+    return "datetime-local" if kind == "datetime" else kind
 
 
 def _text(parameter: Parameter, value: Any) -> str:

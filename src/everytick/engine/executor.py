@@ -19,7 +19,12 @@ from everytick.model.offers import as_annotated
 from everytick.system import end_child, system
 
 from . import capture, repair
+from .context import current_run
 from .tasks import RunTask
+
+_CANCELLED_INSIDE = (
+    "something in it was cancelled, such as a task that it waited for, though nobody asked to cancel the run"
+)
 
 
 class Calls:
@@ -43,7 +48,10 @@ class Calls:
         """Call a job's function; return or raise what it does. `forget` the run when it is over.
 
         Raises:
-            RuntimeError: it handed back work that nobody did, such as a generator, so it was no success.
+            RuntimeError: it handed back work that nobody did, such as a generator, so it was no success; or
+                something in it was cancelled, such as a task that it waited for, though nobody asked to
+                cancel the run.
+            CancelledError: the run was cancelled.
             ValueError: the job was added while running, and its function is none that such a job may call.
         """
         if job.added:
@@ -59,6 +67,11 @@ class Calls:
                 return await call_function(job, on_thread)
             async with limit:
                 return await call_function(job, on_thread)
+        except asyncio.CancelledError as problem:
+            run = current_run()
+            if task.cancelling() or (run is not None and run.cancel_requested):
+                raise
+            raise RuntimeError(_CANCELLED_INSIDE) from problem
         finally:
             del self._tasks[run_id]
             repair.put_back("by the end of this run")

@@ -22,6 +22,8 @@ _MOST = 10
 # Between two messages lies this part of the window, at most `_REST`: alerts meanwhile are told together.
 _REST_PART = 30
 _REST = 10 * ticks.SECOND
+# How many tries are counted: the column takes no more.
+_MOST_TRIES = 2**31 - 1
 # An incident that has not changed for this long is not told any more.
 _STALE = 7 * ticks.DAY
 
@@ -176,7 +178,7 @@ def refused(connection: Connection, process_id: str, channel: str, backoff: Back
 
     Returns how often in a row it did not, and in how many microseconds it is tried again.
     """
-    tries = _tries(connection, channel) + 1
+    tries = min(_tries(connection, channel) + 1, _MOST_TRIES)
     wait = int(backoff.pause(tries) * ticks.SECOND)
     values = {"process_id": process_id, "channel": channel, "tries": tries, "again": ticks.now() + wait}
     connection.execute(_RELEASE_CHANNEL, values)

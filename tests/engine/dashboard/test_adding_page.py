@@ -18,7 +18,7 @@ from everytick.dashboard.authentication import Authenticator
 import added_tasks
 import offered_tasks
 from histories import prepared
-from ledgers import found_in
+from ledgers import change, found_in
 
 TOKEN, READ_TOKEN = "all-all-all-all-all-all", "read-read-read-read-read"
 REMIND, EXPORT, TOKENS = (f"offered_tasks:{name}" for name in ("remind", "export", "with_token"))
@@ -234,6 +234,23 @@ async def test_of_two_who_change_a_job_the_second_is_told(
     for version in ("", "x", "9" * 40):
         answer = await browser.post("/change?id=r-7", data={**fields, "version": version})
         assert answer.status_code == 422, version
+
+
+async def test_a_job_whose_function_takes_others_by_now_gets_new_arguments(
+    browser: Browser, scheduler: AsyncIOScheduler
+) -> None:
+    kwargs = {"customer_id": 7, "text": "kept"}
+    SchedulerClient().add_job(offered_tasks.remind, "interval", hours=1, kwargs=kwargs, id="r-7")
+    change(scheduler.ledger, "UPDATE scheduler_jobs SET call_data = replace(call_data, 'customer_id', 'who')")
+    assert "This job cannot run: remind cannot be called with" in text_of(await browser.get("/job?id=r-7"))
+    fields = fields_of(await browser.get("/change?id=r-7"), 'id="preview"')
+    assert (fields["arguments.customer_id"], fields["arguments.text"]) == ("", "kept")
+    shown = await browser.post("/change?id=r-7", data={**fields, "arguments.customer_id": "8"})
+    done = await browser.post("/change?id=r-7", data=fields_of(shown, 'name="save"'))
+    assert done.status_code == 303
+    job = SchedulerClient().get_job("r-7")
+    assert job is not None
+    assert job.kwargs == {"customer_id": 8, "text": "kept"}
 
 
 async def test_secrets_are_not_in_the_fields_and_stay_as_they_are(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from apscheduler.triggers.cron import CronTrigger
 from everytick import AsyncIOScheduler
 from everytick.api.offered_jobs import OfferedJobs
 from everytick.dashboard.forms import Form
-from everytick.dashboard.job_forms import schedule_fields, wanted
+from everytick.dashboard.job_forms import field_type, schedule_fields, wanted
 
 import offered_tasks
 from histories import prepared
@@ -35,6 +36,8 @@ def jobs(scheduler: AsyncIOScheduler) -> OfferedJobs:
         ("interval", {"weeks": 1, "hours": 2, "seconds": 3, **BERLIN}),
         ("interval", {"seconds": 0.5, "start_date": "2027-01-01T12:00:00+01:00"}),
         ("date", {"run_date": "2099-12-24T18:00:00", **BERLIN}),
+        ("date", {"run_date": datetime(2099, 12, 24, 18, 0, 0, 123456, UTC), **BERLIN}),
+        ("date", {"run_date": datetime(2099, 10, 25, 0, 30, tzinfo=UTC), **BERLIN}),
         ("calendarinterval", {"months": 1, "weeks": 1, "hour": 7, "minute": 30, **BERLIN}),
         ("calendarinterval", {"years": 2, "start_date": "2027-01-31", "end_date": "2090-01-01"}),
     ],
@@ -47,6 +50,25 @@ def test_the_fields_of_a_schedule_mean_the_same_schedule(
     offer = scheduler.offers["offered_tasks:sweep"]
     asked = wanted(Form({name: [value] for name, value in fields.items()}), offer)
     assert jobs.draft_change("s", asked).job.definition == job.definition
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("date", "", "date"),
+        ("date", "2026-12-24", "date"),
+        ("date", "20261224", "text"),
+        ("datetime", "2026-12-24T18:00", "datetime-local"),
+        ("datetime", "2026-12-24T18:00:00", "datetime-local"),
+        ("datetime", "2026-12-24T18:00:00.123456", "text"),
+        ("datetime", "2026-12-24T18:00:00+01:00", "text"),
+        ("integer", "7", "text"),
+    ],
+)
+def test_a_value_that_a_browser_would_not_show_has_a_field_of_text(
+    kind: str, value: str, expected: str
+) -> None:
+    assert field_type(kind, value) == expected
 
 
 def test_a_schedule_of_several_triggers_stays_as_it_is(jobs: OfferedJobs) -> None:

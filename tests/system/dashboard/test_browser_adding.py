@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from dashboard.test_accessibility import PHONE, axe, violations
+from dashboard.test_accessibility import axe, violations
 from dashboard.visiting import tab_to, visit
 from dashboard.world import REMIND, TOKEN, Site
 from waiting import wait_for
 
 pytestmark = pytest.mark.full
 __all__ = ["axe"]
+
+# The smallest one.
+PHONE = {"viewport": {"width": 320, "height": 640}}
 
 
 def field(page: Page, name: str) -> Locator:
@@ -117,6 +120,27 @@ def test_it_works_without_scripts_and_says_what_is_wrong(browser: Browser, site:
         page.get_by_text("Remove", exact=True).click()
         page.get_by_role("button", name="Remove the job").click()
         expect(page.get_by_text("This job was removed")).to_be_visible()
+
+
+def test_times_that_no_field_of_a_browser_shows_stay_as_they_are(browser: Browser, site: Site) -> None:
+    at = "2099-12-24T18:00:00.123456+00:00"
+    body = {
+        "function": REMIND,
+        "id": "exact",
+        "schedule": {"trigger": "date", "run_date": at},
+        "arguments": {"customer_id": 7, "day": "2026-12-24"},
+    }
+    with site.client() as client:
+        assert client.post("/api/v1/jobs", json=body).status_code == 201
+        with visit(browser, site) as page:
+            page.goto("/change?id=exact")
+            page.get_by_label("once").check()
+            field(page, "arguments.customer_id").fill("8")
+            page.get_by_role("button", name="Preview").click()
+            page.locator("#save").click()
+            expect(page.locator("#job")).to_contain_text("customer_id=8")
+        assert client.get("/api/v1/jobs/exact").json()["next_fires"][0]["tick"] == at
+        assert client.delete("/api/v1/jobs/exact").status_code == 200
 
 
 def test_only_the_fields_of_the_chosen_schedule_are_there(browser: Browser, site: Site) -> None:

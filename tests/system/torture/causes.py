@@ -72,20 +72,23 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
         spec = history.specs.get(row["job_id"])
         start = starts.get((attempt["run_id"], attempt["attempt"]))
         by_hand = history.asked_of("cancel", row["run_id"])
-        wanted = row.get("replaced_by_us") is not None or bool(by_hand) or _was_removed(spec, row, history)
+        wanted = (
+            row.get("replaced_by_us") is not None
+            or bool(by_hand)
+            or _was_removed(spec, row["tick_us"] or row["due_us"], attempt["finished_us"], history)
+        )
         sentence = spec and _wrong_end(spec, attempt, start, harm, wanted=wanted)
         if sentence:
             what = f"{name(row)} attempt {attempt['attempt']} {sentence}"
             yield Violation(what, row["job_id"], row["tick_us"], start.pid if start else 0)
 
 
-def _was_removed(spec: JobSpec | None, row: Row, history: History) -> bool:
-    """Return whether the job of a run that ended was removed while that was not over."""
-    if spec is None or row["finished_us"] is None:
+def _was_removed(spec: JobSpec | None, due: int, ended: int | None, history: History) -> bool:
+    """Return whether the job of an attempt was removed between two instants from the ledger."""
+    if spec is None or ended is None:
         return False
-    begins, ends = (history.clock.instants(row[name]) for name in ("due_us", "finished_us"))
-    begin, end = min(begins, default=0), max(ends, default=0)
-    return deploys.is_removed_between(history, spec, begin, end)
+    begins, ends = (history.clock.instants(shown) for shown in (due, ended))
+    return deploys.is_removed_between(history, spec, min(begins, default=0), max(ends, default=0))
 
 
 def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, *, wanted: bool) -> str:
