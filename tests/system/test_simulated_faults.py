@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from simulation.mutants import MUTANTS
-from simulation.plan import Act, Plan, plan_of
+from simulation.plan import JOBS, Act, Plan, plan_of
 from simulation.shrinking import shrink
 from simulation.story import tell
+from torture.world import SECOND
 
 # Worlds with faults of many kinds in each.
 _QUICK, _MORE = range(1, 7), range(7, 30)
@@ -52,6 +53,34 @@ def test_the_contract_holds_in_the_worlds_of_seeds_that_nobody_has_tried(
         print(f" seeds {first} to {first + 4} ", end="")
     for seed in range(first, first + 5):
         told(seed)
+
+
+# What seeds found, cut to its shortest: the same seed means another plan as soon as there are more faults.
+_FOUND = {
+    "claimed ahead, then paused, while the clock is set back before the tick": Plan(
+        5028,
+        ("slow",),
+        3,
+        False,
+        6,
+        2.0,
+        18.0,
+        (Act(13.85, "pause", job="slow", seconds=4.0), Act(13.95, "set clock", number=-3)),
+    ),
+}
+
+
+@pytest.mark.parametrize("plan", _FOUND.values(), ids=_FOUND)
+def test_the_contract_holds_where_a_seed_had_found_a_breach(plan: Plan) -> None:
+    story = tell(plan)
+    assert not story.violations, story.violations[0]
+
+
+def test_a_job_that_blocks_its_process_harms_no_other_where_there_are_two_processes() -> None:
+    story = tell(Plan(1, JOBS, 2, False, 20, 2.0, 18.0, ()))
+    hogs = [start for start in story.history.starts if start.job == "hog"]
+    assert max((start.end or 0) - start.at for start in hogs) > SECOND
+    assert not story.violations, story.violations[0]
 
 
 def test_the_same_seed_gives_the_same_history() -> None:

@@ -25,6 +25,7 @@ from loguru import logger
 
 from .client import SchedulerClient
 from .control import JobControl
+from .offers import JobOffers
 
 # Logged once in a process that was forked after the start: what it can do.
 _FORKED = (
@@ -37,7 +38,7 @@ _FORKED = (
 _LEFT_ALONE: list[object] = []
 
 
-class Standing(JobControl):
+class Standing(JobOffers, JobControl):
     """The part of a scheduler that knows whether and where it runs."""
 
     state: int

@@ -141,9 +141,9 @@ def cancel(
         raise ConfigurationError("say which run: its number, a job, or --state")
     if run is None or not is_run_number(run):
         _check_no_wait(wait)
-        rows = _under_way(client, [*([run] if run else []), *(job or ())], state or ())
+        rows = _under_way(client, [*([] if run is None else [run]), *(job or ())], state or ())
         of = f"{run} has no run under way"
-        if not run or job or state:
+        if run is None or job or state:
             of = "no run under way is like that"
         bulk.cancel_runs(client, rows, bulk.How(note, yes, as_json), f"nothing to do: {of}")
         return

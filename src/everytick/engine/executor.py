@@ -15,6 +15,7 @@ from typing import Any
 from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.functions import check_that_it_ran, is_awaitable
 from everytick.model.job import Job
+from everytick.model.offers import as_annotated
 from everytick.system import end_child, system
 
 from . import capture, repair
@@ -106,11 +107,12 @@ async def call_function(job: Job, on_thread: Callable[[Callable[[], Any]], Await
     Raises:
         RuntimeError: it handed back work that nobody did, such as a generator, so it was no success.
     """
+    args, kwargs = as_annotated(job.func, job.args, job.kwargs) if job.annotated else (job.args, job.kwargs)
     if job.is_coroutine_function:
         with _ending_in_a_child():
-            value = await job.func(*job.args, **job.kwargs)
+            value = await job.func(*args, **kwargs)
     else:
-        call = functools.partial(job.func, *job.args, **job.kwargs)
+        call = functools.partial(job.func, *args, **kwargs)
         inside = functools.partial(contextvars.copy_context().run, _call_plain, call)
         value = await on_thread(inside)
         if value is not None and is_awaitable(value):

@@ -26,6 +26,7 @@ _DEEPEST = 50
 _LONGEST_NUMBER = 1_024
 _LARGEST_KIB = 64
 _CALLED = "; if the function was called here, leave the parentheses out: write_csv, not write_csv()"
+_INSTEAD = "write a function at the top of a module, such as one in app/services/"
 # A reference: names with dots, a colon, names with dots.
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
@@ -197,9 +198,17 @@ def reference(function: Any) -> str:
 
 def stable_reference(function: Any) -> str:
     """Return the `module:name` by which any process of the application finds this very function."""
-    name = function_name(function)
+    found = named_reference(function)
+    # Equal, not the same: a class method is made anew each time it is asked for.
+    if _imported(found) != function:
+        raise ValueError(f"{found!r} is another object than the function that was given: {_INSTEAD}")
+    return found
+
+
+def named_reference(function: Any) -> str:
+    """Return the same, without a look whether it is found there: a decorator is called before it is."""
+    name, instead = function_name(function), _INSTEAD
     found = reference(function)
-    instead = "write a function at the top of a module, such as one in app/services/"
     if isinstance(function, functools.partial):
         raise ValueError(f"a partial of {name} cannot be kept as data: give the function, args= and kwargs=")
     if "<lambda>" in found:
@@ -213,9 +222,6 @@ def stable_reference(function: Any) -> str:
         found = f"{reference(owner)}.{function.__name__}"
     if found.startswith("__main__:"):
         raise ValueError(f"{name} stands in the program that was started, not in a module: {instead}")
-    # Equal, not the same: a class method is made anew each time it is asked for.
-    if _imported(found) != function:
-        raise ValueError(f"{found!r} is another object than the function that was given: {instead}")
     return found
 
 

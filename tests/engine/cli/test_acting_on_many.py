@@ -344,3 +344,25 @@ def test_a_pause_with_an_end_is_answered_with_that(jobs: AsyncIOScheduler, clock
 def test_a_cancel_of_a_job_of_which_nothing_runs_says_so(jobs: AsyncIOScheduler) -> None:
     call(jobs, "cancel", "report", "--yes")
     assert call(jobs, "cancel", "report").stdout == "nothing to do: report has no run under way\n"
+
+
+@pytest.mark.parametrize("arguments", [["cancel"], ["pause"], ["resume"], ["cancel", "--job"]])
+def test_an_empty_text_is_no_job_and_never_all_of_them(jobs: AsyncIOScheduler, arguments: list[str]) -> None:
+    before = states(jobs)
+    answer = call(jobs, *arguments, "", "--yes")
+    assert isinstance(answer.exception, ConfigurationError)
+    assert str(answer.exception).startswith("there is no job ''")
+    assert answer.stdout == ""
+    assert states(jobs) == before
+    assert paused(jobs) == []
+
+
+@pytest.mark.parametrize("arguments", [["retry", "--failed"], ["cancel", "report"]])
+def test_an_empty_option_narrows_to_nothing(jobs: AsyncIOScheduler, arguments: list[str]) -> None:
+    before = states(jobs)
+    option = "--state" if arguments[0] == "cancel" else "--since"
+    for name in ("--job", option):
+        answer = call(jobs, *arguments, name, "", "--yes")
+        assert isinstance(answer.exception, ConfigurationError)
+        assert answer.stdout == ""
+        assert states(jobs) == before
