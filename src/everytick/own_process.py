@@ -32,7 +32,10 @@ _MOST_LINES = 20
 
 
 class NoOwnProcess(Exception):
-    """There can be no further process here, or it ended without an answer."""
+    """There can be no further process here, or it ended without an answer.
+
+    In the second case the function may have done its work, or a part of it.
+    """
 
 
 def call(function: str, *values: str) -> Any:
@@ -45,7 +48,7 @@ def call(function: str, *values: str) -> Any:
         values: its arguments.
 
     Raises:
-        NoOwnProcess: it must be called here instead.
+        NoOwnProcess: it must be called here instead, if it is one that may be called twice.
     """
     # A program that was made from Python, or has it inside, would begin a second time.
     if getattr(sys, "frozen", False) or not Path(sys.executable or "").name.lower().startswith("py"):

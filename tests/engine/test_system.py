@@ -76,7 +76,8 @@ def test_no_module_of_the_engine_goes_round_the_seam() -> None:
     found = {
         file.relative_to(ENGINE).as_posix(): set(goes_round(parsed(file))) for file in ENGINE.rglob("*.py")
     }
-    assert found.pop("system.py"), "the seam itself"
+    seam = {name: found.pop(name) for name in sorted(found) if name.startswith("system/")}
+    assert any(seam.values()), "the seam itself"
     # An exception that no module needs any more fails, too.
     assert {name: uses for name, uses in found.items() if uses} == {
         name: uses for name, (uses, _why) in EXCEPTIONS.items()

@@ -148,10 +148,12 @@ def percent(row: RunOutline) -> str:
 def error(row: RunOutline, zone: tzinfo, now: int) -> str:
     """Return the error of a run; if it is listed for how it ended before a retry, what came of that first.
 
-    Of one that runs it is what it says it is at.
+    Of one that runs it is what it says it is at, of a tick that was skipped which run was in its way.
     """
     if row["state"] == "running" and "progress" in row and row["progress"]["note"]:
         return row["progress"]["note"]
+    if row.get("behind"):
+        return f"behind run {' and '.join(map(str, row['behind']))}"
     if "before_retry" not in row:
         return row["error"] or ""
     before = row["before_retry"]

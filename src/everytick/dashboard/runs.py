@@ -78,17 +78,21 @@ def asked_for(
 
 
 def listed_fields(
-    row: Any, before: Any = None, dead: Container[str] = (), said: Report | None = None
+    row: Any,
+    before: Any = None,
+    dead: Container[str] = (),
+    said: Report | None = None,
+    behind: Sequence[int] = (),
 ) -> schemas.Run:
     """Return a run as the command `runs` does, without its traceback, and what else a list has.
 
     `before`: the attempt for which it is listed, if that is not its latest. `dead`: see `processes.died`.
-    `said`: what it said of itself.
+    `said`: what it said of itself. `behind`: the runs in its way, if it was skipped as overlap.
     """
     return {
         "last_tick": None,
         "count": None,
-        **outlined(row, before, dead, said),
+        **outlined(row, before, dead, said, behind),
         "error": error_in_list(row.error),
         "due_at": iso(row.due_us),
         "late": late / ticks.SECOND if (late := lateness(row)) is not None else None,

@@ -2,6 +2,7 @@
 
 - `process`: start, drain and stop of all this
 - `registry`: the jobs that the process knows, of its code and added while running
+- `added_jobs`: goes on with jobs that are added, changed or removed while running
 - `removals`: removes jobs that the code declares no more
 - `clock`: wakes for the next tick, and claims all that is due in one transaction
 - `claimers`: which of several processes claims the ticks of a job first

@@ -1,9 +1,9 @@
 """Which process claims the ticks of a job, where several processes on a server have the same schedule.
 
 By rendezvous hashing each process has a weight for each job. The heaviest one claims ahead of the tick; the
-others look, one after another, whether it did. A process that comes or goes changes only the jobs that it is
-the heaviest for. Nothing depends on it that all processes see the same others: of two that both claim a tick
-the ledger lets one have it.
+others look, one after another, whether it did. Those that are set not to run a job are left out. A process
+that comes or goes changes only the jobs that it is the heaviest for. Nothing depends on it that all processes
+see the same others: of two that both claim a tick the ledger lets one have it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from everytick.model import ticks
+from everytick.model.job_filter import ALL_JOBS, JobFilter
+from everytick.store.workers import Claimer
 
 # How old a tick is when the second process looks for it; the third looks as much later again, and so on.
 LOOK = 3 * ticks.SECOND // 10
@@ -47,6 +49,8 @@ class Claimers:
     def __init__(self, me: str) -> None:
         self._me = me
         self._others: tuple[str, ...] = ()
+        # The jobs that each is set to run, of those that are not set to run all.
+        self._filters: dict[str, JobFilter] = {}
         # Those that let a tick pass, and when they were last seen to answer; 0 if that is to be asked yet.
         self._suspects: dict[str, int | None] = {}
         # The same by job: until another process is seen to claim it.
@@ -64,9 +68,10 @@ class Claimers:
         """Whether there is one of which it matters that it answers again."""
         return bool(self._suspects)
 
-    def learn(self, found: Iterable[tuple[str, int | None]]) -> None:
-        """Take in the processes that claim, and when the event loop of each was last seen to answer."""
-        answered = {process_id: at for process_id, at in found if process_id != self._me}
+    def learn(self, found: Iterable[Claimer]) -> None:
+        """Take in the processes that claim."""
+        others = [one for one in found if one.process_id != self._me]
+        answered = {one.process_id: one.answered for one in others}
         for process_id, at in list(self._suspects.items()):
             if process_id not in answered or at not in (0, answered[process_id]):
                 self._suspects.pop(process_id, None)
@@ -75,6 +80,7 @@ class Claimers:
                 self._suspects[process_id] = answered[process_id]
         if set(answered) != set(self._others):
             self._others = tuple(answered)
+            self._filters = {one.process_id: one.job_filter for one in others if one.job_filter}
             self._places = {}
 
     def place(self, job_id: str) -> int:
@@ -138,6 +144,7 @@ class Claimers:
             if _weight(_number(other), job) > mine
             and other not in self._suspects
             and other not in passed_over
+            and self._filters.get(other, ALL_JOBS).why_disabled(job_id) is None
         ]
 
 

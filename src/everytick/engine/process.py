@@ -13,16 +13,17 @@ from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.liveness import Beacon
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.store import definitions, joining, requests, runs, schedule_digest, workers
+from everytick.store import joining, requests, runs, schedule_digest, workers
 from everytick.store.connections import UNAVAILABLE, Connection, Scope
 from everytick.store.database import Ledger
-from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
+from everytick.store.records import Claim, Identity, Registration, Room
 from everytick.store.writer import Operation, Writer
 from everytick.system import free_children_of_jobs, system
 from everytick.text.wording import counted, cut_list
 from loguru import logger
 
 from . import capture, children
+from .added_jobs import AddedJobs
 from .backfilling import Backfilling
 from .clock import Clock
 from .context import current_run, running_loop
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 _START_PATIENCE = 30.0
 # How long a caller waits for the ledger; on the event loop no longer than one retry interval (R12).
 _PATIENCE, _LOOP_PATIENCE = 10.0, 1.0
-# The most jobs that one operation writes down: runs must not wait until all jobs are written.
-_PIECE = 250
 
 
 class Process:
@@ -85,7 +84,7 @@ class Process:
             listeners.missed,
         )
         self._live_logs, self._live_progress = LiveLogs(), LiveProgress()
-        self._backfilling, self._loading = Backfilling(), False
+        self._backfilling = Backfilling()
         most, allowed = settings.scheduler_max_workers, settings.allowed_functions
         self._runner = Runner(self.jobs, self._me, self.writer, most, allowed, listeners, notifier, open_span)
         admission, claimers = self._runner.admission, self._heartbeats.claimers
@@ -93,6 +92,9 @@ class Process:
             self._registry.enabled, self._me, self.ledger, self.writer, admission, listeners, claimers
         )
         self._listening, self._closing = Listening(ledger, self._me, self.writer), threading.Lock()
+        self._added = AddedJobs(
+            self._me, self._registry, self.writer, self._clock, listeners, lambda: self._loop
+        )
         self._removals = Removals(self._me, self._registry, self.writer, lambda: self._heartbeats.taking)
 
     def open(self, *, is_whole: bool = True) -> Registration:
@@ -127,7 +129,7 @@ class Process:
         self._watermarks = self._registry.joined(self._registration)
         self._registry.tell_of_disabled(is_whole=is_whole)
         self._registry.tell_of_groups(self._me.group_limits, is_whole=is_whole)
-        self._keep_options(self._registration.jobs_added)
+        self._added.keep_options(self._registration.jobs_added)
         if unreadable := sorted(set(self._registration.unreadable)):
             logger.error(
                 "{} with a row that cannot be read, which does not run until that is mended: {}",
@@ -276,20 +278,7 @@ class Process:
 
     def take_in(self, changes: list[Change]) -> None:
         """Go on with jobs that were added, changed or removed; from any thread."""
-        taken = [change for change in changes if self._registry.take(change)]
-        if taken and self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._take_in_now, taken)
-
-    def _take_in_now(self, changes: list[Change]) -> None:
-        for job_id, job, watermark, _serial, _problem in changes:
-            if job is not None and self.jobs.get(job_id) is job:
-                if self._me.role.claims:
-                    self._clock.adopt(job, watermark)
-                code = events.EVENT_JOB_ADDED
-            else:
-                self._clock.drop(job_id)
-                code = events.EVENT_JOB_REMOVED
-            self._listeners.emit(events.JobEvent(code, job_id, "default"))
+        self._added.take_in(changes)
 
     def call_soon(self, function: Callable[[], None]) -> None:
         """Call a function on the event loop, from any thread."""
@@ -334,7 +323,8 @@ class Process:
         # Where that failed it looks.
         if looks is not False:
             do("the cancellation of runs", self._cancel_unwanted, connection)
-            do("the look for added jobs", self._look_for_added, connection)
+            if self._heartbeats.taking:
+                do("the look for added jobs", self._added.look, connection)
 
     def _glance(self) -> bool:
         """Look whether the loop enters what was claimed; see `Writer`. On the ledger's thread."""
@@ -349,32 +339,6 @@ class Process:
         unwanted = requests.to_cancel(connection, self._me)
         if unwanted and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._runner.cancel, unwanted)
-
-    def _look_for_added(self, connection: Connection) -> None:
-        if self._heartbeats.taking and not self._loading:
-            rows = self._registry.unseen(connection)
-            if rows:
-                # On a thread of its own: a module may take long to be imported.
-                self._loading = True
-                try:
-                    system.start_thread(self._load, args=(rows,), name="scheduler-load")
-                except RuntimeError:
-                    # No thread can be had. The next pulse tries it again.
-                    self._loading = False
-
-    def _load(self, rows: list[AddedRow]) -> None:
-        try:
-            self.take_in(self._registry.load(rows))
-            self._keep_options(rows)
-        finally:
-            self._loading = False
-
-    def _keep_options(self, rows: list[AddedRow]) -> None:
-        """Let the ledger say with which options jobs run that were added while running, where it does not."""
-        unlike = self._registry.with_other_options(rows)
-        for begin in range(0, len(unlike), _PIECE):
-            some = unlike[begin : begin + _PIECE]
-            self.writer.submit(functools.partial(definitions.keep_options, loaded=some), scope=Scope.RARE)
 
     def give_up(self) -> None:
         """Leave again, opened and not begun."""

@@ -91,8 +91,8 @@ def _without_asking(value: Any) -> Result | str:
     kind = type(value)
     try:
         text = masked(json.dumps(_copied(value, [_MOST_VALUES], 0), ensure_ascii=False))
-        if len(text.encode("utf-8", "backslashreplace")) <= _MOST_BYTES:
-            return Result(storable(text), _is_json(text))
+        if len(text.encode()) <= _MOST_BYTES:
+            return Result(text, _is_json(text))
         why = "too large to be kept"
     except _TooLarge:
         why = "too large to be kept"
@@ -129,7 +129,7 @@ def _copied(value: Any, left: list[int], depth: int) -> Any:
         if len(value) > _MOST_BYTES:
             raise _TooLarge
         if kind is str:
-            return value
+            return storable(value)
         if kind is not dict:
             return [_copied(each, left, depth + 1) for each in value]
         return {_key(name): _of_name(name, each, left, depth + 1) for name, each in value.items()}
@@ -147,7 +147,7 @@ def _key(name: Any) -> str:
         raise _NoJson("key that is no text")
     if len(name) > _MOST_BYTES:
         raise _TooLarge
-    return name
+    return storable(name)
 
 
 def _of_name(name: str, value: Any, left: list[int], depth: int) -> Any:

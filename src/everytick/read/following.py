@@ -93,8 +93,10 @@ def _await(ledger: Ledger, over: Callable[[], bool]) -> None:
     while not over():
         if ledger.exists():
             try:
-                ledger.check_readable()
-                return
+                # Its file is there before its tables are.
+                if ledger.revision() is not None:
+                    ledger.check_readable()
+                    return
             except LedgerError:
                 # A ledger file that has just appeared may not be complete yet.
                 if system.monotonic() >= patience:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from everytick.model import ticks
+from everytick.store.bulk import Bulk
 from everytick.store.querying import Reader
 
 from .processes import read_processes
@@ -23,11 +24,17 @@ ORDER BY ended_us DESC LIMIT :most
 """
 _COUNT_JOBS = "SELECT count(*) FROM scheduler_jobs"
 # By the unique index of job and tick: few rows, since ticks that did not run are one row together.
-_LATE = """
-SELECT count(*) FROM scheduler_jobs AS job CROSS JOIN scheduler_runs AS run
-WHERE run.job_id = job.job_id AND run.tick_us >= :begin AND run.tick_us < :end AND run.due_us < :end
-AND run.started_us >= :end
-"""
+_LATE = Bulk(
+    """
+SELECT given.begun, (
+    SELECT count(*) FROM scheduler_jobs AS job CROSS JOIN scheduler_runs AS run
+    WHERE run.job_id = job.job_id AND run.tick_us >= given.begun AND run.tick_us < given.over
+    AND run.due_us < given.over AND run.started_us >= given.over) AS late
+FROM GIVEN AS given
+""",
+    begun="bigint",
+    over="bigint",
+)
 
 
 class Gap(NamedTuple):
@@ -66,11 +73,12 @@ def gaps(connection: Reader, since: int, until: int, apart: int) -> list[Gap]:
     return [gap for gap in found if gap.end > since and gap.begin < until]
 
 
-def caught_up(connection: Reader, found: Sequence[Gap]) -> Iterator[tuple[Gap, int]]:
-    """Yield each gap with how many ticks in it ran once a scheduler was back; 0 for old ones of very many."""
+def caught_up(connection: Reader, found: Sequence[Gap]) -> dict[int, int]:
+    """Return by the begin of each gap how many ticks in it ran once a scheduler was back.
+
+    Old ones of very many are left out.
+    """
     jobs = connection.value(_COUNT_JOBS) or 0 if found else 0
     most = max(1, _MOST_ASKED // max(1, jobs))
-    for place, gap in enumerate(found):
-        is_asked = len(found) - place <= most
-        late = connection.value(_LATE, gap._asdict()) if is_asked else 0
-        yield gap, late or 0
+    statement = _LATE.given(connection.plain, found[-most:])
+    return {row.begun: row.late for row in (connection.rows(*statement) if statement else ())}

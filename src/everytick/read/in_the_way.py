@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from .retried import attempts_before
 
 # How many runs before a skipped tick are looked at for the one that was in its way.
 _NEARBY = 100
+# How many times a list looks for them.
+_MOST_LOOKED_FOR = 100
 # The most rows of skipped ticks that are looked at behind a run.
 _MOST_BEHIND = 10_000
 
@@ -28,6 +31,10 @@ class Hold:
     begun: int | None
     ended: int | None
     reserved: int | None = None
+
+    def lasted_at(self, instant: int) -> bool:
+        """Whether it had begun by an instant, and was not over."""
+        return self.begun is not None and self.begun <= instant <= (self.ended or instant)
 
 
 def in_the_way(connection: Reader, job_id: str, instant: int, tick: int, but: int) -> list[Hold]:
@@ -46,6 +53,29 @@ def runs_in_the_way(connection: Reader, row: Any) -> list[Hold]:
     if row.state != "skipped" or row.reason != "overlap" or row.tick_us is None:
         return []
     return in_the_way(connection, row.job_id, row.finished_us, row.tick_us, row.run_id)
+
+
+def runs_in_the_way_of(connection: Reader, rows: Iterable[Any]) -> dict[int, list[int]]:
+    """Return, by the numbers of those rows of a list that `runs_in_the_way` is about, the numbers it returns.
+
+    Mostly many ticks in a row were skipped behind one run, which is looked for once. Of a list with very many
+    such runs the last rows are left out.
+    """
+    found: dict[int, list[int]] = {}
+    before: dict[str, list[Hold]] = {}
+    looked = 0
+    for row in rows:
+        if row.state != "skipped" or row.reason != "overlap" or row.tick_us is None:
+            continue
+        holds = before.get(row.job_id, [])
+        if not holds or not all(hold.lasted_at(row.finished_us) for hold in holds):
+            if looked == _MOST_LOOKED_FOR:
+                break
+            looked += 1
+            holds = before[row.job_id] = runs_in_the_way(connection, row)
+        if holds:
+            found[row.run_id] = [hold.row.run_id for hold in holds]
+    return found
 
 
 def ticks_behind(connection: Reader, row: Any) -> int:

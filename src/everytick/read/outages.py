@@ -14,6 +14,7 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
 from everytick.model import ticks
+from everytick.store.bulk import Bulk
 from everytick.store.querying import Reader
 from everytick.text.instants import iso, short, typed
 from everytick.text.wording import counted
@@ -82,6 +83,11 @@ SELECT silence.begun, silence.over, min(runs.tick_us) AS first, sum({_NUMBER}) A
 {_ROWS}
 GROUP BY silence.begun, silence.over ORDER BY silence.over
 """
+_MISSED_IN_GAPS = Bulk(
+    f"WITH silence (begun, over) AS (SELECT begun, over FROM GIVEN AS given) {_MISSED}",
+    begun="bigint",
+    over="bigint",
+)
 _JOBS = f"SELECT DISTINCT runs.job_id {_ROWS}"
 
 # Of a process that was at work. The end of a run that was lost is written by another one.
@@ -192,13 +198,16 @@ def all_outages(connection: Reader, since: int, until: int) -> list[Outage]:
 
 def _between_processes(connection: Reader, since: int, until: int) -> list[Outage]:
     """Return the outages that show in when processes began and ended."""
+    without = gaps(connection, since, until, _SETTLED)
+    late = caught_up(connection, without)
+    statement = _MISSED_IN_GAPS.given(connection.plain, without)
+    missed = {row.begun: row for row in (connection.rows(*statement) if statement else ())}
     found = []
-    for gap, late in caught_up(connection, gaps(connection, since, until, _SETTLED)):
-        row = connection.first(_GAP + _MISSED, gap._asdict())
-        if row is not None:
-            found.append(_outage(row, gap.begin, late))
-        elif late:
-            found.append(Outage(gap.begin, gap.end, missed=0, jobs=0, late=late))
+    for gap in without:
+        if gap.begin in missed:
+            found.append(_outage(missed[gap.begin], gap.begin, late.get(gap.begin, 0)))
+        elif late.get(gap.begin):
+            found.append(Outage(gap.begin, gap.end, missed=0, jobs=0, late=late[gap.begin]))
     return [outage for outage in found if outage.start < until]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from everytick.store.querying import NO_LIMIT, Condition, Reader, connect_checke
 from everytick.text.instants import iso
 from everytick.text.wording import no_run
 
+from .in_the_way import runs_in_the_way_of
 from .job_ids import check_job
 from .outage_rows import rows_of_outage
 from .processes import died
@@ -60,8 +61,11 @@ def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
     with connect_checked(ledger) as connection:
         rows = newest_runs(connection, limit, wanted)
         before, dead = outcomes_before(connection, wanted, rows), died(connection, rows)
-        said = reports_of(connection, rows)
-        return [shown(row, before.get(row.run_id), dead, said.get(row.run_id)) for row in rows]
+        said, behind = reports_of(connection, rows), runs_in_the_way_of(connection, rows)
+        return [
+            shown(row, before.get(row.run_id), dead, said.get(row.run_id), behind.get(row.run_id, ()))
+            for row in rows
+        ]
 
 
 def newest_runs(connection: Reader, limit: int, wanted: RunFilter) -> list[Any]:
@@ -172,18 +176,28 @@ def _number(row: Any) -> int:
     return int(row.run_id)
 
 
-def shown(row: Any, before: Any = None, dead: Container[str] = (), said: Report | None = None) -> RunRow:
+def shown(
+    row: Any,
+    before: Any = None,
+    dead: Container[str] = (),
+    said: Report | None = None,
+    behind: Sequence[int] = (),
+) -> RunRow:
     """Return a run as it is shown; see `run_rows`."""
-    return {**outlined(row, before, dead, said), "traceback": row.traceback}
+    return {**outlined(row, before, dead, said, behind), "traceback": row.traceback}
 
 
 def outlined(
-    row: Any, before: Any = None, dead: Container[str] = (), said: Report | None = None
+    row: Any,
+    before: Any = None,
+    dead: Container[str] = (),
+    said: Report | None = None,
+    behind: Sequence[int] = (),
 ) -> RunOutline:
     """Return the same without the traceback, of a row that may lack it.
 
     `before`: the attempt for which the run is wanted, if that is not its latest. `dead`: see `died`. `said`:
-    what the run said of itself.
+    what the run said of itself. `behind`: the runs in its way, if it was skipped as overlap.
     """
     outline: RunOutline = {
         "run_id": row.run_id,
@@ -205,6 +219,8 @@ def outlined(
         outline["backfill_id"] = row.backfill_id
     if row.finished_us is None and row.process_id in dead:
         outline["holder_died"] = True
+    if behind:
+        outline["behind"] = list(behind)
     if said is not None:
         said.put_into(outline)
     if before is not None:

@@ -84,7 +84,10 @@ class JobRow(JobDefinition, JobOutcomes):
     """A job, when it is due, and what became of it lately: `jobs --json`."""
 
     waits_for: Annotated[
-        str | None, Field(description="for which place a run of it waits: `group database (2 of 2)`")
+        str | None,
+        Field(
+            description="what a run of it waits for: `run 13 (max_instances=1)`, `group database (2 of 2)`"
+        ),
     ]
 
 
@@ -151,6 +154,12 @@ class RunOutline(RunReport):
     holder_died: NotRequired[
         Annotated[
             bool, Field(description="true of a run that is not over, and whose process is dead for certain")
+        ]
+    ]
+    behind: NotRequired[
+        Annotated[
+            list[int],
+            Field(description="of a tick that was skipped as overlap: the runs that were in its way"),
         ]
     ]
     before_retry: NotRequired[
@@ -250,11 +259,11 @@ class RunDetails(RunRow):
     rerun_until: Annotated[
         Time | None, Field(description="until when a run that was cut off may begin its next attempt")
     ]
+    added: Annotated[
+        list[Request], Field(description="who added its job while running, and changed it last; else empty")
+    ]
     asked: Annotated[list[Request], Field(description="oldest first")]
     ticks_behind: Annotated[int, Field(description="how many ticks were skipped as overlap because of it")]
-    behind: Annotated[
-        list[int], Field(description="of a tick that was skipped as overlap: the runs that were in its way")
-    ]
     last_success: Annotated[
         SuccessBefore | None, Field(description="the one before it, of a run that failed; else null")
     ]

@@ -305,6 +305,7 @@ def upgrade(ledger: Ledger) -> None:
     try:
         own_process.call("everytick.store.migration_process:run", ledger.url, str(ledger.root))
     except own_process.NoOwnProcess as problem:
+        # It may have been done there nevertheless: then there is nothing left to do here.
         logger.debug("{}: upgrading in this process: {}", ledger, problem)
         migrate(ledger)
 

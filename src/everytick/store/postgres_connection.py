@@ -22,6 +22,7 @@ from loguru import logger
 
 from . import locking
 from .connections import (
+    FORBIDDEN,
     CommitUnknown,
     Contended,
     Cursor,
@@ -33,7 +34,8 @@ from .connections import (
 )
 
 CONNECT_SECONDS = 5
-# Limits: how long a transaction may wait for others, may take, and may leave the server without a statement.
+# Limits: how long a transaction may wait for others, how long a statement may take, of readers too, and how
+# long a transaction may leave the server without one.
 _LOCK_SECONDS = 5
 _STATEMENT_SECONDS = 30
 _IDLE_SECONDS = 10
@@ -68,7 +70,9 @@ _BEGIN = {
     Scope.WHOLE: _beginning(locking.WHOLE, _LOCK_SECONDS, _IDLE_SECONDS),
 }
 # The server ends a reader that is slow or idle: an open snapshot blocks VACUUM.
-READ_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+READ_LIMITS = f"""
+SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'; SET LOCAL idle_in_transaction_session_timeout = '60s'
+"""
 # All that one page or command shows is of one instant. A standby can be read: no number of a transaction is
 # asked for.
 _BEGIN_READING = f"""
@@ -99,7 +103,8 @@ _REFUSALS = (
 class WiredConnection(psycopg.Connection[Any]):
     """One of the driver's own, which gives up a server that says nothing: packets may get lost silently."""
 
-    # Seconds without an answer; None waits for ever.
+    # Seconds without an answer; None waits for ever. Longer than the server lets a statement take: then it
+    # says itself what was wrong.
     patience: float | None = _STATEMENT_SECONDS + 5.0
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
@@ -257,6 +262,8 @@ class PostgresConnection:
         both = f"{begin};{text}"
         try:
             cursor = self.open().execute(both, values)
+        except psycopg.errors.LockNotAvailable as problem:
+            raise Contended(f"{one_line(problem)}{self._held_by()}") from None
         except psycopg.Error:
             if self._raw is not None and not self._raw.broken:
                 raise
@@ -273,6 +280,13 @@ class PostgresConnection:
         self._number = str(row[0])
         cursor.nextset()
         return cursor
+
+    def _held_by(self) -> str:
+        self._roll_back()
+        try:
+            return locking.held_by(self.open().execute(locking.HOLDER).fetchone())
+        except (psycopg.Error, Unavailable):
+            return ""
 
     def _check_tables(self, found: int | None) -> None:
         if not self._resolving or found is None:
@@ -340,9 +354,10 @@ def _trouble(problem: psycopg.Error) -> Unavailable:
     # Refusals that last until a person changes something: the start does not wait for them.
     # A connection that was not made has no error code, only words.
     refused = problem.sqlstate is not None and problem.sqlstate[:2] in ("28", "3D", "3F", "42")
-    return Unavailable(
-        one_line(problem), refused=refused or any(words in str(problem) for words in _REFUSALS)
-    )
+    said = one_line(problem)
+    if problem.sqlstate == FORBIDDEN and "advisory" in said:
+        said = f"this role may not change the ledger, see deploy/postgresql/roles.sql ({said})"
+    return Unavailable(said, refused=refused or any(words in said for words in _REFUSALS))
 
 
 def _without_nul(parameters: Mapping[str, Any]) -> dict[str, Any]:

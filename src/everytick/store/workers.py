@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from everytick.model import ticks
+from everytick.model.job_filter import ALL_JOBS, JobFilter
 from everytick.system import system
 
 from . import locking, migration_fence
@@ -133,10 +134,21 @@ def beat_alone(connection: Connection, me: Identity, *, answers: bool = True) ->
     return not has_report
 
 
+class Claimer(NamedTuple):
+    """A living process that claims ticks.
+
+    answered: when its event loop was last seen to answer. job_filter: the jobs that it is set to run.
+    """
+
+    process_id: str
+    answered: int | None
+    job_filter: JobFilter = ALL_JOBS
+
+
 def claimers(
     connection: Connection, me: Identity, mark: str | None
-) -> tuple[str | None, list[tuple[str, int | None]] | None]:
-    """Return which living processes claim the ticks of the same jobs, and when each was last seen to answer.
+) -> tuple[str | None, list[Claimer] | None]:
+    """Return which living processes claim the ticks of the same jobs.
 
     And a mark; None and the same mark if they are those of the given one. Needs no transaction; on a server.
     """
@@ -144,7 +156,8 @@ def claimers(
     found = connection.execute(process_sql.MARK_CLAIMERS, values).fetchone()[0]
     if found == mark and mark is not None:
         return mark, None
-    return found, [tuple(row) for row in connection.execute(process_sql.LIST_CLAIMERS, values).fetchall()]
+    rows = connection.execute(process_sql.LIST_CLAIMERS, values).fetchall()
+    return found, [Claimer(other, answered, JobFilter.of(kept)) for other, answered, kept in rows]
 
 
 def silent(connection: Connection, me: Identity, since: int) -> list[tuple[str, str, int, int, int]]:

@@ -67,6 +67,8 @@ class _Task:
 # Operations that do nothing: they end the thread's wait for one, and the thread.
 _NUDGE = _Task(lambda _connection: None, keep=False)
 _CLOSE = _Task(lambda _connection: None, keep=False)
+# The result of an operation that nobody waits for any more.
+_LEFT_OUT = object()
 
 
 class Writer:
@@ -267,7 +269,8 @@ class Writer:
             self._written_at, self._has_memory = system.monotonic(), True
             self._glance_at = min(self._glance_at, self._written_at + _GLANCE_SECONDS)
             self._count(connection)
-            if self._troubled:
+            # A transaction without a statement does not reach a server.
+            if self._troubled and any(result is not _LEFT_OUT for result in results):
                 self._troubled = False
                 logger.info("the ledger answers again")
             for task, result in zip(batch, results, strict=True):
@@ -276,7 +279,7 @@ class Writer:
     def _transaction(self, connection: Connection, batch: list[_Task]) -> list[Any]:
         def work(inside: Connection) -> list[Any]:
             # An operation is left out if its caller has given up waiting meanwhile.
-            return [task.operation(inside) if task.begin() else None for task in batch]
+            return [task.operation(inside) if task.begin() else _LEFT_OUT for task in batch]
 
         self._check_file()
         return in_transaction(connection, work, scope=batch[0].scope)

@@ -293,17 +293,6 @@ async def test_what_a_new_trigger_cannot_have_of_the_former_one_is_said(schedule
     ]
 
 
-async def test_a_jitter_may_carry_a_run_into_a_day_that_is_left_out(scheduler: AsyncIOScheduler) -> None:
-    """As the documentation says: it is the tick that is left out, and a jitter does not move it."""
-    job = scheduler.add_job(
-        task, "cron", hour=23, minute=59, second=30, jitter=3_600, exclude="sat-sun", id="job"
-    )
-    friday = ticks.instant(datetime(2026, 12, 4, 23, 59, 30, tzinfo=UTC))
-    assert job.next_tick(friday - 1) == friday
-    assert ticks.moment(job.due(friday)).day == 5
-    assert ticks.moment(job.next_tick(friday) or 0).day == 7
-
-
 # --- what is said
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 from contextlib import closing
 from datetime import UTC, datetime
@@ -225,16 +226,28 @@ def test_each_question_has_an_index(history: AsyncIOScheduler, wanted: RunFilter
 
 
 class Follower:
-    """Somebody who follows the runs in a thread."""
+    """Somebody who follows the runs in a thread, until the block ends.
+
+    The ledger goes with its test: who still followed it would fail in the next one.
+    """
 
     def __init__(self, ledger: Ledger, wanted: RunFilter) -> None:
         self.seen: Queue[RunRow] = Queue()
         self._wanted, self._ledger = wanted, ledger
-        self.ready = threading.Event()
-        threading.Thread(target=self._follow, daemon=True).start()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._follow)
+
+    def __enter__(self) -> Follower:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._over.set()
+        self._thread.join(20)
+        assert not self._thread.is_alive()
 
     def _follow(self) -> None:
-        for row in follow(self._ledger, self._wanted):
+        for row in follow(self._ledger, self._wanted, self._over.is_set):
             self.seen.put(row)
 
     def next(self) -> RunRow:
@@ -254,25 +267,27 @@ END = "UPDATE scheduler_runs SET state = :state, finished_us = :at WHERE run_id 
 @pytest.mark.full
 def test_followed_runs_come_when_they_end_each_once(history: AsyncIOScheduler) -> None:
     ledger = history.ledger
-    follower = Follower(ledger, RunFilter(since=BEGIN + 6 * MINUTE))
-    # What ended since then comes first.
-    assert follower.next()["run_id"] == 7
+    with Follower(ledger, RunFilter(since=BEGIN + 6 * MINUTE)) as follower:
+        # What ended since then comes first.
+        assert follower.next()["run_id"] == 7
 
-    # One that was under way, ended by a process whose clock is late.
-    change(ledger, END, state="succeeded", at=BEGIN + 8 * MINUTE, run_id=8)
-    assert (follower.next()["run_id"], follower.seen.empty()) == (8, True)
-    # One that begins and ends at once, and one that is still under way at first.
-    now = ticks.now()
-    write(ledger, "scheduler_runs", [run("a", now), run("b", now, "running", finished_us=None)])
-    assert follower.next()["run_id"] == 10
-    change(ledger, END, state="failed", at=ticks.now(), run_id=11)
-    assert (follower.next()["run_id"], follower.seen.empty()) == (11, True)
-    # The same run, tried again and over between two looks.
-    change(
-        ledger, "UPDATE scheduler_runs SET attempt = 2, finished_us = :at WHERE run_id = 11", at=ticks.now()
-    )
-    again = follower.next()
-    assert (again["run_id"], again["attempt"], follower.seen.empty()) == (11, 2, True)
+        # One that was under way, ended by a process whose clock is late.
+        change(ledger, END, state="succeeded", at=BEGIN + 8 * MINUTE, run_id=8)
+        assert (follower.next()["run_id"], follower.seen.empty()) == (8, True)
+        # One that begins and ends at once, and one that is still under way at first.
+        now = ticks.now()
+        write(ledger, "scheduler_runs", [run("a", now), run("b", now, "running", finished_us=None)])
+        assert follower.next()["run_id"] == 10
+        change(ledger, END, state="failed", at=ticks.now(), run_id=11)
+        assert (follower.next()["run_id"], follower.seen.empty()) == (11, True)
+        # The same run, tried again and over between two looks.
+        change(
+            ledger,
+            "UPDATE scheduler_runs SET attempt = 2, finished_us = :at WHERE run_id = 11",
+            at=ticks.now(),
+        )
+        again = follower.next()
+        assert (again["run_id"], again["attempt"], follower.seen.empty()) == (11, 2, True)
 
 
 def test_runs_are_found_by_the_text_of_their_error(history: AsyncIOScheduler) -> None:
@@ -288,32 +303,46 @@ def test_followed_runs_are_of_the_jobs_that_are_meant(history: AsyncIOScheduler)
 
 
 def test_followed_runs_are_chosen_by_the_same_filters(history: AsyncIOScheduler) -> None:
-    follower = Follower(history.ledger, RunFilter(job_id="b", states=("failed",), since=BEGIN))
-    assert follower.next()["run_id"] == 2
-    now = ticks.now()
-    write(
-        history.ledger,
-        "scheduler_runs",
-        [run("a", now, "failed"), run("b", now), run("b", now + 1, "failed")],
-    )
-    assert follower.next()["run_id"] == 12
-    assert follower.seen.empty()
+    with Follower(history.ledger, RunFilter(job_id="b", states=("failed",), since=BEGIN)) as follower:
+        assert follower.next()["run_id"] == 2
+        now = ticks.now()
+        write(
+            history.ledger,
+            "scheduler_runs",
+            [run("a", now, "failed"), run("b", now), run("b", now + 1, "failed")],
+        )
+        assert follower.next()["run_id"] == 12
+        assert follower.seen.empty()
 
 
 def test_runs_that_ended_before_are_not_followed_and_a_ledger_is_waited_for(
     scheduler: AsyncIOScheduler,
 ) -> None:
     scheduler.add_job(nothing, "cron", minute="*", id="a")
-    follower = Follower(scheduler.ledger, RunFilter())
-    write(prepared(scheduler), "scheduler_runs", [run("a", BEGIN, "running", finished_us=None)])
+    with Follower(scheduler.ledger, RunFilter()) as follower:
+        write(prepared(scheduler), "scheduler_runs", [run("a", BEGIN, "running", finished_us=None)])
 
-    # When it looks for the first time cannot be seen from outside: only that it told nothing of before.
-    def told() -> bool:
-        write(scheduler.ledger, "scheduler_runs", [run("a", None, due_us=ticks.now())])
-        return not follower.seen.empty()
+        # When it looks for the first time cannot be seen from outside: only that it told nothing of before.
+        def told() -> bool:
+            write(scheduler.ledger, "scheduler_runs", [run("a", None, due_us=ticks.now())])
+            return not follower.seen.empty()
 
-    wait_for(told, "the first run that is told")
-    assert follower.next()["run_id"] > 1
+        wait_for(told, "the first run that is told")
+        assert follower.next()["run_id"] > 1
+
+
+def test_a_ledger_that_is_being_made_is_waited_for(scheduler: AsyncIOScheduler) -> None:
+    """Its file is there before its tables are: to who looks then for the first time, too."""
+    ledger = scheduler.ledger
+    with closing(sqlite3.connect(str(ledger.path))) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    assert ledger.path.stat().st_size > 0
+    # Asked before each look: the third time two looks are over.
+    looks = iter([False, False, True, True, True])
+    assert list(follow(ledger, RunFilter(), lambda: next(looks))) == []
+    scheduler.add_job(nothing, "cron", minute="*", id="a")
+    write(prepared(scheduler), "scheduler_runs", [run("a", BEGIN)])
+    assert next(follow(ledger, RunFilter(since=BEGIN)))["run_id"] == 1
 
 
 def test_a_ledger_that_is_replaced_ends_the_following(history: AsyncIOScheduler) -> None:

@@ -14,7 +14,9 @@ import pytest
 from everytick.engine.claimers import LOOK, Claimers
 from everytick.engine.clock import Clock
 from everytick.model import ticks
+from everytick.model.job_filter import JobFilter
 from everytick.model.ticks import SECOND
+from everytick.store.workers import Claimer
 
 JOBS = [f"job{number}" for number in range(600)]
 NAMES = ["a1", "b2", "c3", "d4"]
@@ -24,7 +26,7 @@ def cluster(names: list[str]) -> dict[str, Claimers]:
     """Return the view of each of these processes, which all know of each other."""
     made = {name: Claimers(name) for name in names}
     for claimers in made.values():
-        claimers.learn((name, 1) for name in names)
+        claimers.learn(Claimer(name, 1) for name in names)
     return made
 
 
@@ -46,6 +48,27 @@ def test_each_job_has_one_first_one_second_and_so_on_and_all_have_their_share() 
         assert sorted(view.place(job) for view in views.values()) == [0, 1, 2, 3]
     shares = Counter(first_of(views).values())
     assert all(100 < share < 200 for share in shares.values()), shares
+
+
+def test_a_process_that_is_set_not_to_run_a_job_is_no_claimer_of_it() -> None:
+    """Else the next one would wait for it each time, and suspect it of having let the tick pass."""
+    without_7 = JobFilter(disabled=("job*7",))
+    known = [
+        Claimer("a1", 1, without_7),
+        Claimer("b2", 1, JobFilter(enabled=("job?", "job??"))),
+        *(Claimer(name, 1) for name in NAMES[2:]),
+    ]
+    views = {name: Claimers(name) for name in NAMES}
+    for view in views.values():
+        view.learn(known)
+    for job in JOBS:
+        running = [one.process_id for one in known if one.job_filter.why_disabled(job) is None]
+        assert sorted(views[name].place(job) for name in running) == list(range(len(running)))
+    # Of those jobs that all run, each has the same first one as before.
+    all_run = [job for job in JOBS if all(one.job_filter.why_disabled(job) is None for one in known)]
+    before = first_of(cluster(NAMES))
+    assert all_run
+    assert all(views[before[job]].place(job) == 0 for job in all_run)
 
 
 def test_a_process_that_comes_takes_its_share_and_changes_no_other_job() -> None:
@@ -72,10 +95,10 @@ def test_a_process_that_let_a_tick_pass_is_passed_over_for_all_jobs_until_it_ans
     assert all(view.place(job) == 0 for job in theirs)
     # What is known of it may be from before it stopped.
     for answered in (2, 2, 2):
-        view.learn((name, answered if name == frozen else 9) for name in NAMES)
+        view.learn(Claimer(name, answered if name == frozen else 9) for name in NAMES)
         assert view.suspects_any
         assert all(view.place(job) == 0 for job in theirs)
-    view.learn((name, 3) for name in NAMES)
+    view.learn(Claimer(name, 3) for name in NAMES)
     assert not view.suspects_any
     assert all(view.place(job) == 1 for job in theirs if job != "job0")
     # This job it has not claimed yet: it may lack it.
@@ -89,7 +112,7 @@ def test_a_suspect_that_is_gone_is_forgotten() -> None:
     first = first_of(views)["job0"]
     view = next(view for view in views.values() if view.place("job0") == 1)
     view.missed("job0")
-    view.learn((name, 1) for name in NAMES if name != first)
+    view.learn(Claimer(name, 1) for name in NAMES if name != first)
     assert not view.suspects_any
     assert view.place("job0") == 0
 
@@ -113,7 +136,7 @@ def test_what_was_seen_of_a_job_does_not_count_after_the_processes_have_changed(
     second = [job for job in JOBS if view.place(job) == 1]
     for job in second:
         view.saw_claimed(job, SECOND)
-    view.learn((name, 1) for name in [*NAMES, "e5"])
+    view.learn(Claimer(name, 1) for name in [*NAMES, "e5"])
     assert view.told_by(second, 2 * SECOND) == {}
     behind = [job for job in JOBS if view.place(job) == 2]
     view.saw_claimed(behind[0], SECOND)
@@ -142,7 +165,7 @@ async def test_the_last_tick_of_a_job_is_looked_at_itself(pause: int | None) -> 
         last.next_tick = lambda after: began if after < began else began + pause  # type: ignore[method-assign]
     name = next(name for name in (f"p{number}" for number in range(999)) if _comes_second(name))
     claimers = Claimers(name)
-    claimers.learn([("first", 1)])
+    claimers.learn([Claimer("first", 1)])
     asked: list[dict[str, int]] = []
 
     def submit(operation: Callable[..., Any], **_how: Any) -> Future[Any]:
@@ -169,5 +192,5 @@ async def test_the_last_tick_of_a_job_is_looked_at_itself(pause: int | None) -> 
 
 def _comes_second(name: str) -> bool:
     claimers = Claimers(name)
-    claimers.learn([("first", 1)])
+    claimers.learn([Claimer("first", 1)])
     return claimers.place("a") == claimers.place("b") == 1

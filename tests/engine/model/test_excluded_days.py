@@ -325,3 +325,13 @@ def test_many_ticks_of_an_excluded_day_are_not_walked_one_by_one() -> None:
     assert left_out.next(at("2026-12-26T12:00")) == at("2026-12-28T00:00")
     begin, end = at("2026-12-24T00:00"), at("2026-12-29T00:00")
     assert ticks.count(left_out, begin - 1, end - 1, 100) == 3 * 86_400
+
+
+def test_a_jitter_moves_no_tick_but_may_carry_its_run_into_an_excluded_day() -> None:
+    cron = {"trigger": "cron", "fields": {"hour": "23", "minute": "59"}, "start": None, "end": None}
+    source = schedules.make(cron, BERLIN, jitter=3_600 * SECOND)
+    made = schedules.excluding(source, days(weekdays=(5, 6)))
+    friday = instant(datetime(2026, 12, 4, 23, 59, tzinfo=BERLIN))
+    assert made.next_tick(friday - 1) == friday
+    assert moment(made.due("job", friday), BERLIN).date() == date(2026, 12, 5)
+    assert moment(made.next_tick(friday) or 0, BERLIN).date() == date(2026, 12, 7)

@@ -19,6 +19,7 @@ from everytick.store.records import host_name
 from histories import ask, ask_json, prepared, run, write
 from inside import Clock, rows, until
 from ledgers import change, found_in, rows_in
+from statements import statements
 from step_counting import steps
 
 SECOND, MINUTE, HOUR, DAY = (ticks.SECOND * size for size in (1, 60, 3_600, 86_400))
@@ -268,6 +269,25 @@ def test_an_outage_for_which_ticks_were_only_late_is_told_if_it_took_a_minute(
     if is_told:
         [found] = told(ledger)
         assert (found.missed, found.coalesced, found.late) == (1, 1, 1)
+
+
+def test_the_ledger_is_asked_no_more_often_for_many_outages(ledger: Ledger) -> None:
+    def asked(number: int) -> int:
+        with statements() as noted, connect(ledger) as connection:
+            assert len(all_outages(connection, NOW - 30 * DAY, NOW)) == number
+        return len(noted)
+
+    def add(day: int) -> None:
+        down, back = BACK - day * DAY, BACK - day * DAY + 5 * MINUTE
+        lived(ledger, down - HOUR, down)
+        lived(ledger, back, back + 22 * HOUR)
+        write(ledger, "scheduler_runs", [skipped("report", down + SECOND) | {"finished_us": back + SECOND}])
+
+    add(2)
+    one = asked(1)
+    for day in range(3, 20):
+        add(day)
+    assert asked(18) == one
 
 
 def test_an_outage_may_have_made_ticks_late_and_nothing_else(ledger: Ledger) -> None:

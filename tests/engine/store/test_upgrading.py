@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
-from everytick import former_names
+from everytick import former_names, own_process
 from everytick.errors import LedgerError
 from everytick.former_names import Renamed
 from everytick.store import database, records
@@ -79,6 +79,25 @@ def test_an_upgrade_goes_on_in_this_process_where_there_is_no_python_for_another
         put_back(old)
         old.prepare()
         assert old.revision() == database.REVISION
+
+
+@pytest.mark.parametrize("when", ["before its commit", "after its commit"])
+def test_an_upgrade_whose_own_process_dies_is_done_once(
+    old: Ledger, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that goes on here finds what was committed, and nothing of what was not."""
+
+    def dies(_function: str, *_values: str) -> None:
+        if when == "after its commit":
+            database.migrate(old)
+        raise own_process.NoOwnProcess("its own process ended without an answer (exit code -9)")
+
+    use(old, HERE, GONE)
+    monkeypatch.setattr(own_process, "call", dies)
+    old.prepare()
+    assert old.revision() == database.REVISION
+    with closing(sqlite3.connect(old.path)) as connection:
+        assert connection.execute("SELECT pid FROM scheduler_processes").fetchall() == [(GONE,)]
 
 
 def test_an_upgrade_that_fails_in_its_own_process_is_the_same_sentence(old: Ledger) -> None:

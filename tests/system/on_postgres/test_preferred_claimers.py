@@ -5,12 +5,17 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick.model.job_filter import ALL_JOBS, JobFilter
+from everytick.store import workers
+from everytick.store.connections import transaction
+from everytick.store.opening import ledger_at
+from everytick.store.records import Identity
 
 from application import Application
 from bodies import deploy, doomed
@@ -43,6 +48,23 @@ def each_has_its_share(app: Application) -> None:
     """Wait until the processes know of each other."""
     since = now()
     wait_for(lambda: len([n for n in shares(app, since).values() if n > 5]) == 3, "a share for each")
+
+
+def test_each_process_learns_which_jobs_the_others_are_set_to_run(postgres_url: str) -> None:
+    ledger = ledger_at(postgres_url)
+    ledger.prepare()
+    filters = [JobFilter(disabled=("mail-*",)), JobFilter(enabled=("report",)), ALL_JOBS]
+    made = [Identity.new(job_filter=one, schedule_digest="the same") for one in filters]
+    with closing(ledger.connect()) as connection:
+        with transaction(connection):
+            for one in made:
+                workers.enter(connection, one, start_number=1)
+        mark, found = workers.claimers(connection, made[0], None)
+        assert found is not None
+        assert {one.process_id: one.job_filter for one in found} == {
+            one.process_id: one.job_filter for one in made
+        }
+        assert workers.claimers(connection, made[0], mark) == (mark, None)
 
 
 @pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGSTOP])

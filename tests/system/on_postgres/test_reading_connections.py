@@ -11,6 +11,7 @@ from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.store import postgres
 from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
+from everytick.store.postgres_connection import WiredConnection
 from everytick.store.querying import connect
 
 from servers import Server
@@ -45,6 +46,24 @@ def test_a_reader_keeps_its_connection_and_finds_another_when_that_is_cut(
     assert backend(ledger) == first
     server.execute(f"SELECT pg_terminate_backend({first})")
     assert backend(ledger) != first
+
+
+def test_the_server_ends_a_statement_before_its_reader_loses_patience(
+    ledger: Ledger,
+) -> None:
+    """So it works for nobody who is gone, and the sentence says what was wrong."""
+    asked = "SELECT setting::int / 1000 FROM pg_settings WHERE name = 'statement_timeout'"
+    with connect(ledger) as reader:
+        bound = reader.value(asked)
+    assert WiredConnection.patience is not None
+    assert 0 < bound < WiredConnection.patience
+    engine = ledger.engine()
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql(asked).scalar() == bound
+    engine.dispose()
+    slow = "SELECT set_config('statement_timeout', '100ms', true)", "SELECT pg_sleep(20)"
+    with pytest.raises(LedgerError, match="statement timeout"), connect(ledger) as reader:
+        list(map(reader.value, slow))
 
 
 def test_the_version_of_the_ledger_is_found_though_the_server_has_cut_what_was_kept(

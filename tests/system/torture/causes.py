@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
+from torture import deploys
 from torture.faults import CLOCK, DEADLY, ENDING, PARTED, Harm, name
-from torture.history import Command, History, Row, Start, Violation
+from torture.history import Command, History, Request, Row, Start, Violation
 from torture.world import SECOND, JobSpec
 
 _MOST_CRASHES = 3
@@ -43,17 +44,23 @@ def repeated(history: History, harm: Harm) -> Iterator[Violation]:
         if len(numbers) != len(set(numbers)):
             sentence = f"tick {tick} began attempt {max(numbers, key=numbers.count)} twice"
             yield Violation(f"{job}: {sentence}", job, tick)
-        if len(starts) > 1 and not spec.reruns:
+        by_hand = history.asked_of("retry", starts[0].run)
+        if len(starts) > 1 + len(by_hand) and not spec.reruns:
             yield Violation(
                 f"{job}: tick {tick} began {len(starts)} times, though on_crash is skip", job, tick
             )
-        if len(starts) > 1 + _MOST_CRASHES + spec.retries:
+        if len(starts) > 1 + _MOST_CRASHES + spec.retries + len(by_hand):
             yield Violation(f"{job}: tick {tick} began {len(starts)} times", job, tick)
         for earlier, later in pairwise(starts):
-            planned = spec.retries and earlier.attempt % 3
+            planned = (spec.retries and earlier.attempt % 3) or _asked_for(by_hand, later)
             if not planned and not harm.harmed(earlier, later.at):
                 sentence = f"tick {tick} began again in {later.pid} though nobody harmed {earlier.pid}"
                 yield Violation(f"{job}: {sentence}", job, tick, earlier.pid)
+
+
+def _asked_for(by_hand: list[Request], start: Start) -> bool:
+    """Return whether a person asked for this attempt: by its number, where that was told."""
+    return any(it.begin <= start.at and it.attempt in (0, start.attempt) for it in by_hand)
 
 
 def ends(history: History, harm: Harm) -> Iterator[Violation]:
@@ -64,23 +71,37 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
         row = jobs[attempt["run_id"]]
         spec = history.specs.get(row["job_id"])
         start = starts.get((attempt["run_id"], attempt["attempt"]))
-        sentence = spec and _wrong_end(spec, attempt, start, harm, row.get("replaced_by_us"))
+        by_hand = history.asked_of("cancel", row["run_id"])
+        wanted = (
+            row.get("replaced_by_us") is not None
+            or bool(by_hand)
+            or _was_removed(spec, row["tick_us"] or row["due_us"], attempt["finished_us"], history)
+        )
+        sentence = spec and _wrong_end(spec, attempt, start, harm, wanted=wanted)
         if sentence:
             what = f"{name(row)} attempt {attempt['attempt']} {sentence}"
             yield Violation(what, row["job_id"], row["tick_us"], start.pid if start else 0)
 
 
-def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, by: int | None) -> str:
+def _was_removed(spec: JobSpec | None, due: int, ended: int | None, history: History) -> bool:
+    """Return whether the job of an attempt was removed between two instants from the ledger."""
+    if spec is None or ended is None:
+        return False
+    begins, ends = (history.clock.instants(shown) for shown in (due, ended))
+    return deploys.is_removed_between(history, spec, min(begins, default=0), max(ends, default=0))
+
+
+def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, *, wanted: bool) -> str:
     state, number = attempt["state"], attempt["attempt"]
     if state == "lost" and not _harmed(attempt, start, harm, (*DEADLY, *ENDING, *PARTED)):
         return "is recorded as lost, though nobody harmed its process"
     if state == "interrupted" and not _harmed(attempt, start, harm, ENDING):
         return "is recorded as interrupted, though nobody asked its process to stop"
-    if state == "cancelled" and by is None:
+    if state == "cancelled" and not wanted:
         return "is recorded as cancelled, but nothing cancels it"
     if state == "failed" and not (spec.retries and number % 3):
         return "is recorded as failed, but it did not"
-    if state == "failed" and "kind" in attempt and number <= spec.retries + 1:
+    if state == "failed" and "kind" in attempt and number <= spec.retries + 1 and not wanted:
         return "is recorded as failed, but it was not tried again"
     if state == "timed_out" and spec.ends != "timed_out":
         return "is recorded as timed_out, but it has no time limit"
@@ -131,6 +152,8 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
             # It was not entered, so that it is not known who held it.
             last = min(last, row["started_us"] + spec.grace)
         end = min(harm.instants(last), default=0)
+        if deploys.is_removed_between(history, spec, cut, end):
+            continue
         if harm.well_between(cut, end, _TAKEN) and not _paused_between(history, spec, cut, end):
             sentence = f"was left {row['state']} though it might have begun again"
             yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
@@ -161,7 +184,7 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
         following = spec.next_tick(last)
         is_young = following is not None and row["finished_us"] < following - SECOND
         return "was skipped (coalesced) though nothing newer took its place" if is_young else ""
-    if spec.steps and reason == "outage":
+    if (spec.steps or spec.leaves) and reason == "outage":
         # A redeploy began it anew: what the former version left is not made up for.
         return ""
     decided, second_look = row["finished_us"], harm.around(row["finished_us"], 2, 2, CLOCK)
@@ -242,7 +265,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             if taken_over or _paused_between(history, spec, at, first):
                 continue
             # Of a job that a redeploy changed, only the processes with the newer code decide (R8).
-            if spec.steps and harm.near(at - 15 * SECOND, first, (*DEADLY, *ENDING, *PARTED)):
+            if spec.changes and harm.near(at - 15 * SECOND, first, (*DEADLY, *ENDING, *PARTED)):
                 continue
             swept = gone and on_server and harm.near(at - _LEASE, first, (*DEADLY, *PARTED))
             if well := harm.well_between(at, first, bound + _SWEEP * swept, due):

@@ -45,7 +45,8 @@ def attempts_against_file(history: History, harm: Harm) -> Iterator[Violation]:
     for (run, number), attempt in attempts.items():
         row, start = rows[run], starts.get((run, number))
         sentence = ""
-        if attempt["state"] not in ("failed", "timed_out", "lost", "interrupted"):
+        by_hand = ("cancelled",) if history.asked_of("retry", run) else ()
+        if attempt["state"] not in ("failed", "timed_out", "lost", "interrupted", *by_hand):
             sentence = f"has an earlier attempt that {attempt['state']}"
         elif attempt["state"] == "failed" and (start is None or start.end is None):
             sentence = f"attempt {number} is recorded as failed, but it did not end"
@@ -174,11 +175,19 @@ def overlap_skips(history: History, harm: Harm) -> Iterator[Violation]:
                 continue
             held = sum(
                 _held(spec, other, row) and not _only_waited(history, harm, other, row, entered)
-                for other in runs
+                for other in [*runs, *_tried_again(history, runs)]
             )
             if held < spec.max_instances and not _outcomes_waited(row, harm):
                 sentence = f"was skipped for overlap while {held} earlier run(s) were held"
                 yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
+
+
+def _tried_again(history: History, runs: list[Row]) -> list[Row]:
+    """Return what runs were before a person had them tried again."""
+    again = {row["run_id"]: row for row in runs if history.asked_of("retry", row["run_id"])}
+    earlier = [each for each in history.attempts if each["run_id"] in again]
+    return [{**again[each["run_id"]], **each, "due_us": each["started_us"]} for each in earlier
+            if each["started_us"] is not None]  # fmt: skip
 
 
 def _held(spec: JobSpec, run: Row, skipped: Row) -> bool:

@@ -190,5 +190,5 @@ def _locked_out(life: Life) -> list[int]:
 def name(row: Row) -> str:
     """Return how a row is called in a sentence."""
     if row["tick_us"] is None:
-        return f"{row['job_id']}: startup run {row['run_id']}"
+        return f"{row['job_id']}: {row['kind']} run {row['run_id']}"
     return f"{row['job_id']}: tick {row['tick_us']}"

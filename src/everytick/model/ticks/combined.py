@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
+
 from .protocol import Ticks
+
+_NOTHING = array("q")
 
 
 class UnionTicks:
@@ -29,16 +34,33 @@ class IntersectionTicks:
     def __init__(self, parts: list[Ticks]) -> None:
         self._parts = parts
         self.canonical = f"and({'; '.join(sorted(part.canonical for part in parts))})"
+        # Instants in order, one for each step of a search that found nothing: behind the first one and up to
+        # the last the parts do not meet. Never changed, but replaced: other threads may look at it.
+        self._barren = _NOTHING
 
     def next(self, after: int) -> int | None:
-        for _ in range(self.SEARCH_LIMIT):
-            found = [part.next(after) for part in self._parts]
+        """Return the first common tick later than `after`; None if it is not found in as many steps.
+
+        Steps that were searched in vain before are counted, and not searched again.
+        """
+        steps, here, seen = 0, after, array("q", [after])
+        barren = self._barren
+        while steps < self.SEARCH_LIMIT:
+            if barren and barren[0] <= here <= barren[-1]:
+                steps += len(barren) - bisect_right(barren, here)
+                seen, here, barren = seen[:-1] + barren, barren[-1], _NOTHING
+                continue
+            found = [part.next(here) for part in self._parts]
             ticks = [tick for tick in found if tick is not None]
             if len(ticks) < len(found):
                 return None
             if min(ticks) == max(ticks):
                 return ticks[0]
-            after = max(ticks) - 1
+            here = max(ticks) - 1
+            seen.append(here)
+            steps += 1
+        if not self._barren or here >= self._barren[-1]:
+            self._barren = seen[-2 * self.SEARCH_LIMIT :]
         return None
 
     def note(self, tick: int) -> str:

@@ -1,4 +1,8 @@
-"""The scheduler's settings: environment variables first, then `.env` at the app's root."""
+"""The scheduler's settings: environment variables first, then `.env` at the app's root.
+
+- `parts`: the parts that an application may lack, and the variables that have no effect then
+- `wrong_values`: the sentence about a value that is wrong
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,7 @@ from zoneinfo import ZoneInfo
 
 from everytick import app, dotenv_file
 from everytick.errors import ConfigurationError, how_to_install, nearest
-from everytick.masking import (
-    STARS,
-    hide_secrets,
-    hide_unchecked,
-    is_secret_kind,
-    is_secret_name,
-    is_text_kind,
-    kinds_of,
-    masked,
-)
+from everytick.masking import hide_secrets, hide_unchecked
 from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.group_limits import GroupLimits
 from everytick.model.job_filter import JobFilter
@@ -38,16 +33,22 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from .parts import DASHBOARD_VARIABLES, made_without, missing_part, names_of_parts, without_effect
+from .wrong_values import sentence_of
+
+__all__ = [
+    "ALERT_KINDS",
+    "DASHBOARD_VARIABLES",
+    "SchedulerSettings",
+    "alerts_not_installed",
+    "made_without",
+    "missing_part",
+    "settings",
+    "zone_of_logs",
+]
+
 # The kinds of alerts; `store.problems` defines each.
 ALERT_KINDS = ("failed", "lost", "missed", "overlap", "late")
-
-# Parts that an application may be made without, by the prefix of their variables.
-_OPTIONAL_PARTS = {"SCHEDULER_DASHBOARD": "dashboard"}
-# The variables of the dashboard, whose settings are a class of its own that derives from this one; a test
-# holds the two equal.
-DASHBOARD_VARIABLES = frozenset(
-    f"SCHEDULER_DASHBOARD{rest}" for rest in ("", "_HOST", "_NAMES", "_PORT", "_READ_TOKEN", "_TOKEN")
-)
 
 # Without a name and a password, which would stand in each alert, and without a query.
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#@\\]+(/[^\s?#@\\]*)?")
@@ -147,7 +148,9 @@ class SchedulerSettings(BaseSettings):
             dotenv_file.check(dotenv)
             super().__init__(**{"_env_file": dotenv, **values})
         except ValidationError as problem:
-            raise ConfigurationError(_sentence(type(self), problem)) from None
+            raise ConfigurationError(
+                sentence_of(type(self), SchedulerSettings.model_fields, problem)
+            ) from None
         except SettingsError as problem:
             name = re.search('"(.*?)"', str(problem))
             variable = name[1].upper() if name else "a setting"
@@ -279,16 +282,11 @@ class SchedulerSettings(BaseSettings):
         They are reported, not refused: an orchestrator may set such names for a service that
         happens to be called "scheduler".
         """
-        known = {name.upper() for name in type(self).model_fields} | _names_of_parts()
+        known = {name.upper() for name in type(self).model_fields} | names_of_parts()
         seen = {name.upper() for name in os.environ} | dotenv_file.names_in(app.current().root / ".env")
         strange = sorted(n for n in seen if n.startswith(self._own_prefix) and n not in known)
         ours = [n for n in known if n.startswith(self._own_prefix)]
-        return [_without_effect(name, ours) for name in strange]
-
-
-def made_without(part: str) -> str:
-    """Return the sentence for a part that the application lacks, and how it is had."""
-    return f"the application was made without the {part}: {how_to_install(part)}"
+        return [without_effect(name, ours) for name in strange]
 
 
 def alerts_not_installed(chosen: SchedulerSettings) -> str | None:
@@ -304,26 +302,6 @@ def alerts_not_installed(chosen: SchedulerSettings) -> str | None:
     )
 
 
-def missing_part(variable: str) -> str | None:
-    """Return the part of the application that would read a variable, if the application lacks that part."""
-    for prefix, part in _OPTIONAL_PARTS.items():
-        if variable == prefix or variable.startswith(f"{prefix}_"):
-            return None if app.current().has_dashboard else part
-    return None
-
-
-def _without_effect(name: str, known: list[str]) -> str:
-    part = missing_part(name)
-    if part is not None:
-        return f"{name} has no effect: {made_without(part)}"
-    return f"{name} is not a setting and has no effect{nearest(name, known)}"
-
-
-def _names_of_parts() -> frozenset[str]:
-    """Return the variables of the parts that this application has."""
-    return DASHBOARD_VARIABLES if app.current().has_dashboard else frozenset()
-
-
 def _listed(text: str) -> list[str]:
     """Return the words between commas and blanks."""
     return [word for word in re.split(r"[\s,]+", text) if word]
@@ -332,49 +310,6 @@ def _listed(text: str) -> list[str]:
 def _words(text: str) -> list[str]:
     """Return the words between commas and blanks, in lower case."""
     return _listed(text.lower())
-
-
-def _sentence(model: type[SchedulerSettings], problem: ValidationError) -> str:
-    """Return the fault of the first wrong value, which is shown only if a number or a choice is due."""
-    first = problem.errors()[0]
-    value, place = first["input"], [str(part) for part in first["loc"]]
-    variable = place[0].upper() if place else "the settings"
-    reason = re.sub(r"^(Value error|Assertion failed), ", "", first["msg"])
-    if first["type"] == "missing":
-        return f"{variable}: this setting is required and has no value"
-    kinds = kinds_of(model, place[0]) if len(place) == 1 else ()
-    is_secret = is_secret_kind(kinds) or any(map(is_secret_name, place))
-    if is_secret and isinstance(value, str) and value:
-        # Also one that is too short to be masked elsewhere.
-        reason = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", STARS, reason)
-    reason = " ".join(masked(reason).split())
-    if first["type"] in ("value_error", "assertion_error"):
-        # The sentences of the engine have examples of addresses, which share short words with any address.
-        is_own = bool(place) and place[0] in SchedulerSettings.model_fields
-        return f"{variable}: {_without_address(reason, str(value), 4 if is_own else 2)}"
-    reason = reason[0].lower() + reason[1:] if reason[1:2].islower() else reason
-    if is_secret or is_text_kind(kinds) or re.search("[@:]", str(value)):
-        return f"{variable}: {reason}"
-    return f"{variable}={masked(str(value))}: {reason}"
-
-
-def _without_address(reason: str, value: str, shortest: int) -> str:
-    """Return why a value is wrong, with stars for all parts of it if it is an address, or looks like one.
-
-    shortest: of how many characters a part has to be.
-    Which part is the password is not known where a sign in it was not percent-encoded.
-    """
-    if "@" not in value and "://" not in value:
-        return reason
-    scheme = re.match(r"([\w+.-]*)://", value)
-    parts = {part for part in re.split(r"\W+", value) if len(part) >= shortest} - {
-        *re.split(r"\W+", scheme[1] if scheme else "")
-    }
-    for part in sorted(parts, key=len, reverse=True):
-        # What the sentence is made of may have a short one in a word of its own.
-        found = part if len(part) >= 4 else rf"(?<!\w){part}(?!\w)"
-        reason = re.sub(found, STARS, reason, flags=re.IGNORECASE)
-    return reason
 
 
 @cache

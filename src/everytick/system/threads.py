@@ -1,0 +1,74 @@
+"""Threads, and what runs on them beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import selectors
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, thread
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def start_thread(
+    target: Callable[..., object], *, name: str, args: tuple[Any, ...] = (), daemon: bool = True
+) -> threading.Thread:
+    """Start a thread."""
+    thread = threading.Thread(target=target, name=name, args=args, daemon=daemon)
+    thread.start()
+    return thread
+
+
+def check_handles_of_a_loop() -> None:
+    """Raise OSError if there are no file handles for a new event loop.
+
+    One that gets only some of them is deleted half made, of which asyncio complains with a traceback.
+    """
+    with selectors.DefaultSelector():
+        for end in socket.socketpair():
+            end.close()
+
+
+def thread_pool(most: int, name: str) -> Executor:
+    """Return a pool of at most that many threads, whose names begin like that."""
+    return ThreadPoolExecutor(most, thread_name_prefix=name)
+
+
+if hasattr(os, "register_at_fork"):
+    # Or a child that `multiprocessing` forks on a thread of a pool has the exit code 1, whatever it did:
+    # at its end Python waits for the pool's threads, one of which it is itself.
+    os.register_at_fork(after_in_child=lambda: getattr(thread, "_threads_queues", {}).clear())
+
+
+def in_thread(function: Callable[[], T], *, daemon: bool = False) -> Awaitable[T]:
+    """Run a function that blocks beside the event loop; with `daemon` the end does not wait for it."""
+    # Not one of the event loop's own threads: a job may have used them all, or shut them down.
+    done: Future[T] = Future()
+    # A call that runs cannot be cancelled: the thread may end it although nobody waits for it any more.
+    done.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            value = function()
+        except BaseException as problem:
+            done.set_exception(problem)
+        else:
+            done.set_result(value)
+
+    start_thread(copy_context().run, args=(run,), name="scheduler-aside", daemon=daemon)
+    return asyncio.wrap_future(done)
+
+
+def at_end_of_program(function: Callable[[], None]) -> Callable[[], None]:
+    """Call a function when the main thread has come to its end, before the threads of pools are waited for.
+
+    `atexit` comes after that: a function on a thread would hold it up, and a pool takes nothing more by then.
+    """
+    getattr(threading, "_register_atexit", atexit.register)(function)
+    return function
