@@ -437,6 +437,17 @@ def test_a_run_may_be_lost_that_was_recorded_as_started_before_it_was_due(killed
     assert sum("130000000" in str(found) for found in causes.ends(history, Harm(history))) == number
 
 
+@pytest.mark.parametrize(("killed", "number"), [(160, 0), (159.3, 1)])
+def test_a_tick_may_be_late_that_was_claimed_by_who_was_killed_after_the_clock_was_set_back(
+    killed: float, number: int
+) -> None:
+    clock = WorldClock(0, [(0, 0), (us(159.9), us(-5))])
+    one = row(160, claimed_us=172, started_us=172.1, finished_us=172.2)
+    faults = [fault("kill", killed, killed, 1)]
+    history = replace(good(), runs=[one], starts=[], clock=clock, faults=faults)
+    assert len(list(causes.late(history, Harm(history)))) == number
+
+
 def test_a_run_is_not_late_for_an_instant_before_it_was_asked_for() -> None:
     clock = WorldClock(0, [(0, 0), (us(150), us(-20))])
     one = row(135, run_id=900, job_id="one")

@@ -259,8 +259,8 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, asked.get(spec.id, shown))
             # The process that claimed it may not be the first one, if a fault hit the first in between: also
-            # before it was due, if it has a jitter.
-            reserved = min([at, *harm.instants(row["tick_us"])]) - _AHEAD
+            # before it was due, if it has a jitter, or if the clock was set back since.
+            reserved = min([at - _AHEAD, *harm.instants(row["tick_us"] - _AHEAD)])
             taken_over = not gone and harm.near(reserved, first, (*DEADLY, *ENDING, *PARTED))
             if taken_over or _paused_between(history, spec, at, first):
                 continue
@@ -291,7 +291,7 @@ def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
         earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= shown)
         for due in harm.instants(max([row["due_us"], *earlier])):
             at = max(due, asked.get(spec.id, due))
-            reserved = min([at, *harm.instants(row["tick_us"])]) - _AHEAD
+            reserved = min([at - _AHEAD, *harm.instants(row["tick_us"] - _AHEAD)])
             if harm.near(reserved, start.at, (*DEADLY, *ENDING, *PARTED)):
                 continue
             well = harm.well_between(at, start.at, _ENTERED, row["due_us"], busy=_MOST_BUSY)
