@@ -72,11 +72,12 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
         spec = history.specs.get(row["job_id"])
         start = starts.get((attempt["run_id"], attempt["attempt"]))
         by_hand = history.asked_of("cancel", row["run_id"])
-        wanted = (
-            row.get("replaced_by_us") is not None
-            or bool(by_hand)
-            or _was_removed(spec, row["tick_us"] or row["due_us"], attempt["finished_us"], history)
+        # Where a person had it tried again since, its row does not tell any more that it made way.
+        made_way = row.get("replaced_by_us") is not None or (
+            spec is not None and spec.overlap == "replace" and bool(history.asked_of("retry", row["run_id"]))
         )
+        due = row["tick_us"] or row["due_us"]
+        wanted = made_way or bool(by_hand) or _was_removed(spec, due, attempt["finished_us"], history)
         sentence = spec and _wrong_end(spec, attempt, start, harm, wanted=wanted)
         if sentence:
             what = f"{name(row)} attempt {attempt['attempt']} {sentence}"
@@ -135,7 +136,8 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
         spec = history.specs.get(row["job_id"])
         if row["state"] not in ("lost", "interrupted") or row["tick_us"] is None or spec is None:
             continue
-        if not spec.reruns or row["attempt"] > _MOST_CRASHES:
+        if not spec.reruns or row["attempt"] > _MOST_CRASHES or spec.body == "endless":
+            # Of one that does not end another run may have the place.
             continue
         if row.get("cancel_us") is not None:
             # It was asked to end, for the next tick of its job, and its process ended first.
@@ -238,7 +240,8 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
     for row in history.runs:
         spec = history.specs.get(row["job_id"])
         gone = row["claimed_us"] is None and row["reason"] in _LATE
-        if spec is None or row["tick_us"] is None or row["attempt"] > 1:
+        if spec is None or row["tick_us"] is None or row["attempt"] > 1 or spec.body == "endless":
+            # What waits behind a run that does not end has no bound.
             continue
         if row["attempt"] and (spec.overlap != "skip" or spec.group):
             # It waited for another run.
