@@ -46,7 +46,7 @@ _SHOWN = {
     "date": re.compile(r"\d{4}-\d\d-\d\d"),
     "datetime": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?"),
 }
-# What a browser drops or changes in the text of a field, and halves of characters, which no page can have.
+# Characters that a browser drops or changes in a field, and halves of characters, which no page can have.
 _LOST = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 # More text than this has no place in fields; programs may send more.
 MOST_TEXT = 8_000
