@@ -5,7 +5,6 @@ Every function here raises ValueError with a sentence, but for `check_that_it_ra
 
 from __future__ import annotations
 
-import asyncio
 import dis
 import functools
 import inspect
@@ -13,7 +12,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from importlib import import_module
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
@@ -139,7 +138,13 @@ def is_awaitable(value: Any) -> bool:
     kind = type(value)
     if issubclass(kind, GeneratorType):
         return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
-    return issubclass(kind, Awaitable)
+    return _has(kind, "__await__")
+
+
+def _has(kind: type, name: str) -> bool:
+    """Return whether a class has an attribute. Asks Python, as code of its metaclass may take its time."""
+    bases = vars(type)["__mro__"].__get__(kind)
+    return any(name in vars(type)["__dict__"].__get__(base) for base in bases)
 
 
 def check_that_it_ran(value: Any) -> None:
@@ -149,7 +154,7 @@ def check_that_it_ran(value: Any) -> None:
     task), which is carried out elsewhere. Of another awaitable that cannot be seen: it is refused.
     """
     made = value
-    if type(value).__module__ == "contextlib":
+    if vars(type)["__module__"].__get__(type(value)) == "contextlib":
         # A function under `contextlib.contextmanager` returns an object with the generator inside.
         value = getattr(value, "gen", value)
     kind = type(value)
@@ -163,8 +168,8 @@ def check_that_it_ran(value: Any) -> None:
             what = "a coroutine"
             # Or Python would warn of it as well.
             value.close()
-    elif is_awaitable(value) and not asyncio.isfuture(value):
-        what = f"a {kind.__name__}"
+    elif is_awaitable(value) and not _has(kind, "_asyncio_future_blocking"):
+        what = f"a {vars(type)['__name__'].__get__(kind)}"
     else:
         what = None
     if what is not None:
