@@ -38,6 +38,7 @@ TIME_OF_LINE = "{time:YYYY-MM-DD HH:mm:ss.SSSZ}"
 
 # What loguru takes for a colour.
 _TAG = re.compile(r"\\?</?(?:[fb]g\s)?[^<>\s]*>")
+_NO_FRAMES = "_everytick_no_frames"
 # By these the engine calls jobs.
 _CALLING = tuple(
     f"{Path(module.__file__).parent}{os.sep}" for module in (asyncio, concurrent.futures) if module.__file__
@@ -194,6 +195,12 @@ def _on_a_line(text: str) -> str:
     return " ".join(masked(text).split())
 
 
+def without_frames(problem: RuntimeError) -> RuntimeError:
+    """Return an error that the engine raises about a job, of which no frame leads to the user's code."""
+    problem.__dict__[_NO_FRAMES] = True
+    return problem
+
+
 def trace(problem: BaseException) -> str:
     """Return the traceback of an exception, from the first frame on that is the user's own.
 
@@ -205,6 +212,8 @@ def trace(problem: BaseException) -> str:
 def _trace(problem: BaseException) -> str:
     shown = traceback.TracebackException.from_exception(problem)
     _leave_out_machinery(shown)
+    if _NO_FRAMES in problem.__dict__:
+        shown.stack.clear()
     return masked("".join(shown.format()))
 
 
