@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from everytick.explain import why_run
@@ -231,6 +231,7 @@ def show_running(request: Request, only: Literal["", "long", "due"] = "", queue:
         said=said,
         shown=_SHOWN,
         waiting=waiting,
+        groups=_alike(waiting, waits),
         due=sum(row.due_us <= ticks.now() for row in waiting),
         number=number,
         owners=_owners(head),
@@ -239,6 +240,16 @@ def show_running(request: Request, only: Literal["", "long", "due"] = "", queue:
         state_of_schedule=head,
         title="Running now",
     )
+
+
+def _alike(waiting: Sequence[Any], waits: Mapping[str, str]) -> list[list[Any]]:
+    """Return runs that wait with those of a job together that wait for the same, where the first stands."""
+    found: dict[object, list[Any]] = {}
+    for row in waiting:
+        is_one_of_many = row.job_id in waits and row.due_us <= ticks.now() and not row.error
+        of_job = (row.job_id, row.state, row.kind == "backfill")
+        found.setdefault(of_job if is_one_of_many else row.run_id, []).append(row)
+    return list(found.values())
 
 
 def _long(request: Request, connection: Reader) -> list[Any]:

@@ -45,6 +45,8 @@ WHERE channel = :channel AND told_us > :after AND told_us <= :now
 """
 
 # By primary key. The log of the attempt that was told: the next one may have begun.
+# A message that tells of more runs than this has no logs.
+_MOST_LOGS = 3
 _READ_LOG = """
 SELECT text FROM scheduler_logs WHERE run_id = :run_id
   AND attempt <= (SELECT told_attempt FROM scheduler_runs WHERE run_id = :run_id)
@@ -148,12 +150,15 @@ def take(connection: Connection, process_id: str, channel: str, window: int, bac
     return items
 
 
-def log_of(connection: Connection, items: Sequence[Item]) -> str | None:
-    """Return what the run of an incident logged that goes on; None for several incidents, or for no log."""
-    if len(items) != 1 or items[0].over_us is not None:
-        return None
-    row = connection.execute(_READ_LOG, {"run_id": items[0].run_id}).fetchone()
-    return None if row is None else str(row[0])
+def logs_of(connection: Connection, items: Sequence[Item]) -> dict[int, str]:
+    """Return what the runs of incidents that go on logged, by run; nothing if they are more than a few."""
+    runs = {item.run_id for item in items if item.over_us is None and item.run_id is not None}
+    found: dict[int, str] = {}
+    for run_id in sorted(runs) if len(runs) <= _MOST_LOGS else ():
+        row = connection.execute(_READ_LOG, {"run_id": run_id}).fetchone()
+        if row is not None:
+            found[run_id] = str(row[0])
+    return found
 
 
 def told(connection: Connection, process_id: str, channel: str, items: Sequence[Item]) -> int:

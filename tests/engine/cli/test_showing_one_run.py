@@ -304,6 +304,16 @@ def test_the_error_of_a_run_is_bent_below_its_beginning_at_a_terminal(history: A
     assert lines[at + 1] == "          the connection at once"
 
 
+@pytest.mark.parametrize("arguments", [["logs"], ["logs", "-f"], ["show"]])
+def test_a_pattern_instead_of_a_job_is_refused_with_the_jobs_that_it_means(
+    history: AsyncIOScheduler, arguments: list[str]
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"^name one job, not a pattern: '\[ab\]' means a, b$"):
+        ask(history, *arguments, "[ab]")
+    with pytest.raises(ConfigurationError, match=r"no job has an id like 'x\*'"):
+        ask(history, *arguments, "x*")
+
+
 def test_what_equal_attempts_have_in_common_is_shown_once(history: AsyncIOScheduler) -> None:
     trace = (
         "Traceback (most recent call last):\n" + "\n".join(f"  frame {n}" for n in range(40)) + "\nE: no\n"

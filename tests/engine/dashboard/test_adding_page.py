@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from functools import partial
@@ -251,6 +252,41 @@ async def test_a_job_whose_function_takes_others_by_now_gets_new_arguments(
     job = SchedulerClient().get_job("r-7")
     assert job is not None
     assert job.kwargs == {"customer_id": 8, "text": "kept"}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_kept"),
+    [
+        ("\\ud800", False),
+        ("\\u0000", False),
+        ("\\u001b[2J", False),
+        ("a\\r\\nb", False),
+        ("a\\nb\\tc", True),
+        ("</textarea><script>x", True),
+        ("</textarea>\\n<script>x", True),
+    ],
+)
+async def test_strange_text_that_a_row_holds_is_shown(
+    browser: Browser, scheduler: AsyncIOScheduler, text: str, is_kept: bool
+) -> None:
+    kwargs = {"customer_id": 7, "text": "kept"}
+    SchedulerClient().add_job(offered_tasks.remind, "interval", hours=1, kwargs=kwargs, id="r-7")
+    call = f"replace(call_data, 'kept', '{text}')"
+    change(scheduler.ledger, f"UPDATE scheduler_jobs SET call_data = {call} WHERE job_id = 'r-7'")
+    page = await browser.get("/change?id=r-7")
+    assert page.status_code == 200
+    assert "<script>x" not in page.text
+    assert (await browser.get("/job?id=r-7")).status_code == 200
+    if not is_kept:
+        assert "its arguments are more than fields hold" in text_of(page)
+        return
+    fields = fields_of(page, 'id="preview"') | {"arguments.customer_id": "8"}
+    shown = await browser.post("/change?id=r-7", data=fields)
+    done = await browser.post("/change?id=r-7", data=fields_of(shown, 'name="save"'))
+    assert done.status_code == 303
+    job = SchedulerClient().get_job("r-7")
+    assert job is not None
+    assert job.kwargs == {"customer_id": 8, "text": json.loads(f'"{text}"')}
 
 
 async def test_secrets_are_not_in_the_fields_and_stay_as_they_are(

@@ -108,9 +108,7 @@ def test_what_goes_on_comes_first_then_what_is_the_newest(shop: AsyncIOScheduler
     assert lines[0] == "since 2026-11-29 09:00, times in UTC: 3 jobs had trouble, 1 still"
     assert lines[1] == "failing    backup since 02:31: 1 failed 02:31"
     number = backup["last_failure"]["run_id"]
-    assert (
-        lines[2] == f"           next in 17 h 30 min; run {number}: OSError: [Errno 28] No space left on d…"
-    )
+    assert lines[2] == f"           next in 17 h 30 min; run {number}: OSError: [Errno 28] No space left on…"
     assert api(shop.ledger, "overview")["sentence"] == "1 job fails."
 
 

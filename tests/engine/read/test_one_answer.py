@@ -55,8 +55,12 @@ def test_a_job_that_waits_for_its_own_run_is_told_so_by_all(scheduler: AsyncIOSc
     assert "Its max_instances=1 is reached by run 1" in " ".join(
         ask(scheduler, "why", "slow", "--run", "2").split()
     )
-    for address in ("/", "/jobs", "/running"):
+    for address in ("/", "/jobs"):
         assert f"waiting for {what}" in page(ledger, address), address
+    # Those that wait for the same are one row, with the way to them.
+    running = page(ledger, "/running")
+    assert f'href="/runs?job=slow&amp;state=queued">2 wait</a> for {what}' in running
+    assert running.count("queued</span>") == 1
 
 
 def test_there_is_one_sentence_for_a_run_that_there_is_not(scheduler: AsyncIOScheduler) -> None:

@@ -277,7 +277,7 @@ def _dying(after: float, clock: Callable[[], float]) -> AbstractContextManager[A
     return patch.object(heartbeats.Heartbeats, "_is_dead", is_dead)
 
 
-@_mutant(seed=74)
+@_mutant(seed=326)
 def a_lease_ends_by_the_wall_clock() -> AbstractContextManager[Any]:
     return _dying(heartbeats.LEASE_SECONDS, lambda: ticks.now() / ticks.SECOND)
 
@@ -385,7 +385,7 @@ def a_removed_job_goes_on() -> AbstractContextManager[Any]:
     return patch.object(definitions, "_part_with", lambda *_about, is_whole: None)
 
 
-@_mutant(seed=28)
+@_mutant(seed=137)
 def what_waits_when_its_job_is_removed_waits_on() -> AbstractContextManager[Any]:
     return patch.object(requests, "cancel_waiting", lambda _connection, _job_id, _now: None)
 

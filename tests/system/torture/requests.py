@@ -103,6 +103,9 @@ def _was_entered(history: History, retry: Request, row: Row) -> bool:
 
 def _taken_back(history: History, retry: Request) -> bool:
     spec = history.specs[retry.job]
-    return deploys.is_removed_between(history, spec, retry.begin, 2**62) or any(
-        it.end >= retry.begin for it in history.asked_of("cancel", retry.run)
+    absent = any(end > retry.begin for _begin, end in deploys.absences(history, spec))
+    return (
+        absent
+        or deploys.is_removed_between(history, spec, retry.begin, 2**62)
+        or any(it.end >= retry.begin for it in history.asked_of("cancel", retry.run))
     )
