@@ -41,7 +41,7 @@ def test_the_contract_holds_in_the_world_of_a_seed(seed: int) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", (*_MORE, *_KEPT))
+@pytest.mark.parametrize("seed", [*_MORE, *_KEPT])
 def test_the_contract_holds_in_the_worlds_of_more_seeds(seed: int) -> None:
     told(seed)
 

@@ -430,6 +430,35 @@ def test_a_tick_waits_behind_a_startup_run_of_its_job(ended: float, number: int)
     assert len(list(causes.late(history, Harm(history)))) == number
 
 
+@pytest.mark.parametrize(("killed", "number"), [(129.9, 0), (128.9, 1)])
+def test_a_run_may_be_lost_that_was_recorded_as_started_before_it_was_due(killed: float, number: int) -> None:
+    history = ended(unseen(good(), 130), 130, "lost", started_us=130, finished_us=195)
+    history = replace(history, runs=history.runs[-200:], faults=[fault("kill", killed, killed, 1)])
+    assert sum("130000000" in str(found) for found in causes.ends(history, Harm(history))) == number
+
+
+@pytest.mark.parametrize(("killed", "number"), [(160, 0), (159.3, 1)])
+def test_a_tick_may_be_late_that_was_claimed_by_who_was_killed_after_the_clock_was_set_back(
+    killed: float, number: int
+) -> None:
+    clock = WorldClock(0, [(0, 0), (us(159.9), us(-5))])
+    one = row(160, claimed_us=172, started_us=172.1, finished_us=172.2)
+    faults = [fault("kill", killed, killed, 1)]
+    history = replace(good(), runs=[one], starts=[], clock=clock, faults=faults)
+    assert len(list(causes.late(history, Harm(history)))) == number
+
+
+def test_a_run_is_not_late_for_an_instant_before_it_was_asked_for() -> None:
+    clock = WorldClock(0, [(0, 0), (us(150), us(-20))])
+    one = row(135, run_id=900, job_id="one")
+    history = replace(requested(good(), one), clock=clock, requested=[("one", us(135), us(154))])
+    begun = start(135, run=900, job="one", at=us(155.01), end=us(155.02))
+    history = replace(history, starts=[begun], runs=[one])
+    assert list(causes.entered_late(history, Harm(history))) == []
+    late = replace(history, starts=[replace(begun, at=us(158.1), end=us(158.2))])
+    assert list(causes.entered_late(late, Harm(late)))
+
+
 def test_of_two_people_who_pause_a_job_at_once_the_first_has_paused_it() -> None:
     history = good()
     twice = [each for command in history.commands for each in (command, command)]

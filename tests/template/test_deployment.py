@@ -125,6 +125,10 @@ def test_systemd_understands_the_unit_and_finds_it_hardened(tmp_path: Path) -> N
     assert float(judged[1]) < EXPOSURE
 
 
+def test_the_folder_of_the_ledger_is_its_users_alone() -> None:
+    assert Unit()["Service"]["StateDirectoryMode"] == "0700"
+
+
 @pytest.mark.parametrize("name", ["a", "x" * 63])
 def test_the_user_of_the_unit_has_a_name_that_a_user_may_have(name: str) -> None:
     unit = text_of("deploy/systemd/scheduler.service", project_name=name)

@@ -182,15 +182,15 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+# An empty text is no time, and must not mean the same as none: a pause would have no end.
+_Moment = Annotated[str, Field(min_length=1, max_length=60)]
 Note = Annotated[str | None, Field(max_length=500, description="why, for the audit trail")]
 
 
 class RunNow(_Body):
     """How to run a job now."""
 
-    tick: Annotated[str | None, Field(max_length=60, description="the tick that the run stands in for")] = (
-        None
-    )
+    tick: Annotated[_Moment | None, Field(description="the tick that the run stands in for")] = None
     note: Note = None
 
 
@@ -198,7 +198,7 @@ class Pause(_Body):
     """How to pause a job."""
 
     note: Note = None
-    until: Annotated[str | None, Field(max_length=60, description="when the pause ends by itself")] = None
+    until: Annotated[_Moment | None, Field(description="when the pause ends by itself")] = None
 
 
 class Noted(_Body):
@@ -210,7 +210,7 @@ class Noted(_Body):
 _From = Annotated[
     str, Field(alias="from", max_length=60, description="the first time, such as `yesterday 02:30` or `2h`")
 ]
-_To = Annotated[str | None, Field(max_length=60, description="the last time, included; null: now")]
+_To = Annotated[_Moment | None, Field(description="the last time, included; null: now")]
 
 
 class BackfillWanted(_Body):

@@ -12,14 +12,20 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
 
+from everytick.call_site import shown_path
 from everytick.model.allowed_functions import AllowedFunctions
-from everytick.model.functions import check_that_it_ran, is_awaitable
+from everytick.model.functions import check_that_it_ran, code_of, is_awaitable
 from everytick.model.job import Job
 from everytick.model.offers import as_annotated
 from everytick.system import end_child, system
 
 from . import capture, repair
-from .tasks import RunTask
+from .context import current_run
+from .tasks import RunTask, remember_whose
+
+_CANCELLED_INSIDE = (
+    "something in it was cancelled, such as a task that it waited for, though nobody asked to cancel the run"
+)
 
 
 class Calls:
@@ -43,7 +49,10 @@ class Calls:
         """Call a job's function; return or raise what it does. `forget` the run when it is over.
 
         Raises:
-            RuntimeError: it handed back work that nobody did, such as a generator, so it was no success.
+            RuntimeError: it handed back work that nobody did, such as a generator, so it was no success; or
+                something in it was cancelled, such as a task that it waited for, though nobody asked to
+                cancel the run.
+            CancelledError: the run was cancelled.
             ValueError: the job was added while running, and its function is none that such a job may call.
         """
         if job.added:
@@ -59,6 +68,11 @@ class Calls:
                 return await call_function(job, on_thread)
             async with limit:
                 return await call_function(job, on_thread)
+        except asyncio.CancelledError as problem:
+            run = current_run()
+            if task.cancelling() or (run is not None and run.cancel_requested):
+                raise
+            raise capture.without_frames(RuntimeError(_CANCELLED_INSIDE)) from problem
         finally:
             del self._tasks[run_id]
             repair.put_back("by the end of this run")
@@ -120,8 +134,18 @@ async def call_function(job: Job, on_thread: Callable[[Callable[[], Any]], Await
             with _ending_in_a_child():
                 value = await value
     if value is not None:
-        check_that_it_ran(value)
+        try:
+            check_that_it_ran(value)
+        except RuntimeError as problem:
+            raise capture.without_frames(RuntimeError(f"{problem}{_place_of(job.func)}")) from None
+        remember_whose(value)
     return value
+
+
+def _place_of(function: Any) -> str:
+    """Return where a function stands, in brackets: no traceback of its run leads to it."""
+    code = code_of(function)
+    return "" if code is None else f" ({shown_path(code.co_filename)}:{code.co_firstlineno})"
 
 
 def _call_plain(call: Callable[[], Any]) -> Any:

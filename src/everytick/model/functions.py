@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Awaitable, Callable
 from importlib import import_module
+from itertools import islice
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
@@ -29,6 +30,9 @@ _CALLED = "; if the function was called here, leave the parentheses out: write_c
 _INSTEAD = "write a function at the top of a module, such as one in app/services/"
 # A reference: names with dots, a colon, names with dots.
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+# What may have work in it that nobody did, of how many items that is looked at, and what works when iterated.
+_CONTAINERS, _MOST_ITEMS = frozenset({list, tuple, set, frozenset, dict}), 1_000
+_LAZY = frozenset({map, filter, zip, enumerate})
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
@@ -42,9 +46,26 @@ def resolve(function: Any) -> Callable[..., Any]:
     if not callable(function):
         _close(function)
         raise ValueError(f"{_described(function)} is not a function{_CALLED}")
-    if _is_generator(inner := unwrapped(function)) or _is_generator(type(inner).__call__):
+    inner = unwrapped(function)
+    if isinstance(inner, type):
+        _check_class(inner)
+    if _is_generator(inner) or _is_generator(type(inner).__call__):
         raise ValueError(f"{function_name(function)} has a `yield`: calling it would run nothing of it")
     return function  # type: ignore[no-any-return]
+
+
+def _check_class(kind: type) -> None:
+    """Refuse a class of which the user's code runs nothing when an object of it is made."""
+    members = {name: member for base in reversed(kind.__mro__) for name, member in vars(base).items()}
+    if "__call__" in members:
+        raise ValueError(
+            f"{kind.__qualname__} is a class: each run would make an object and not call it: give an object,"
+            f" {kind.__qualname__}()"
+        )
+    made = [members.get(name) for name in ("__init__", "__new__")]
+    runs_code = any(isinstance(getattr(it, "__func__", it), FunctionType) for it in made)
+    if issubclass(kind, BaseException) or not runs_code:
+        raise ValueError(f"{kind.__qualname__} is a class: each run would make an object and do nothing else")
 
 
 def _described(value: Any) -> str:
@@ -125,6 +146,16 @@ def unwrapped(function: Any) -> Any:
     return function
 
 
+def code_of(function: Any) -> CodeType | None:
+    """Return the code of the innermost function that is called, below its decorators; None without any."""
+    inner = inspect.unwrap(unwrapped(function))
+    for one in (inner, type(inner).__call__):
+        code = getattr(one, "__code__", None)
+        if isinstance(code, CodeType):
+            return code
+    return None
+
+
 def is_coroutine_function(function: Any) -> bool:
     """Return whether calling it gives a coroutine, as far as that can be seen without a call."""
     function = unwrapped(function)
@@ -146,32 +177,47 @@ def check_that_it_ran(value: Any) -> None:
     """Refuse what a function handed back if it is work that nobody did: the run was no success.
 
     A generator or a coroutine of which something has run is a value as any other, and so is a future (or
-    task), which is carried out elsewhere. Of another awaitable that cannot be seen: it is refused.
+    task), which is carried out elsewhere. Of another awaitable, and of what works while it is walked
+    through (`map`, `filter`, `zip`, `enumerate`, all of `itertools`), that cannot be seen: it is refused. In
+    a list, a tuple, a set and a dict the first items are looked at, for coroutines and generators.
     """
-    made = value
-    if type(value).__module__ == "contextlib":
+    kind = type(value)
+    if kind in _CONTAINERS:
+        items = value.values() if kind is dict else value
+        found = [what for item in islice(items, _MOST_ITEMS) if (what := _not_begun(item)) is not None]
+        what = f"a {kind.__name__} with {found[0]}" if found else None
+    elif kind.__module__ == "contextlib":
         # A function under `contextlib.contextmanager` returns an object with the generator inside.
-        value = getattr(value, "gen", value)
+        inner = getattr(value, "gen", value)
+        what, how = _not_begun(inner), "async with" if isinstance(inner, AsyncGeneratorType) else "with"
+        if what is not None:
+            raise RuntimeError(f"the function handed back {what} that nobody ran: use it in `{how}`")
+    elif (what := _not_begun(value)) is None and (
+        kind in _LAZY
+        or kind.__module__ == "itertools"
+        or (is_awaitable(value) and not asyncio.isfuture(value) and not _is_of_python(kind))
+    ):
+        what = f"{'an' if kind.__name__[0] in 'aeiou' else 'a'} {kind.__name__}"
+    if what is not None:
+        raise RuntimeError(f"the function handed back {what} that nobody ran")
+
+
+def _is_of_python(kind: type) -> bool:
+    return issubclass(kind, GeneratorType | AsyncGeneratorType | CoroutineType)
+
+
+def _not_begun(value: Any) -> str | None:
+    """Return the name of work of which nothing has run; a coroutine is closed. None for other values."""
     kind = type(value)
     if issubclass(kind, GeneratorType):
-        what = "a generator" if inspect.getgeneratorstate(value) == inspect.GEN_CREATED else None
-    elif issubclass(kind, AsyncGeneratorType):
-        what = "an async generator" if _is_untouched(value) else None
-    elif issubclass(kind, CoroutineType):
-        what = None
-        if inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
-            what = "a coroutine"
-            # Or Python would warn of it as well.
-            value.close()
-    elif is_awaitable(value) and not asyncio.isfuture(value):
-        what = f"a {kind.__name__}"
-    else:
-        what = None
-    if what is not None:
-        raise RuntimeError(
-            f"the function handed back {what} that nobody ran"
-            + ("" if made is value else f": use it in `{'async ' if kind is AsyncGeneratorType else ''}with`")
-        )
+        return "a generator" if inspect.getgeneratorstate(value) == inspect.GEN_CREATED else None
+    if issubclass(kind, AsyncGeneratorType):
+        return "an async generator" if _is_untouched(value) else None
+    if issubclass(kind, CoroutineType) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
+        # Or Python would warn of it as well.
+        value.close()
+        return "a coroutine"
+    return None
 
 
 def _is_untouched(generator: AsyncGeneratorType[Any, Any]) -> bool:

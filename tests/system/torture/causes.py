@@ -117,10 +117,12 @@ def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, *, 
 
 def _harmed(attempt: Row, start: Start | None, harm: Harm, kinds: tuple[str, ...]) -> bool:
     """Return whether this harm was done to the process of an attempt, as long as it lasted."""
+    # One that was not entered was claimed, and recorded as started, a moment before it was due. The clock may
+    # have been set back then, and the next process may have begun long after.
+    known = (attempt["started_us"], attempt.get("claimed_us"))
+    claimed = [at - _AHEAD for shown in known if shown is not None for at in harm.instants(shown)]
     for ended in harm.instants(attempt["finished_us"]):
-        # One that was recorded as started and not entered: the next process may have begun long after.
-        recorded = harm.instants(attempt["started_us"]) if attempt["started_us"] is not None else []
-        begin = min([ended - 60 * SECOND, *recorded]) if start is None else harm.started(start)
+        begin = min([ended - 60 * SECOND, *claimed]) if start is None else harm.started(start)
         if harm.near(begin, ended + SECOND, kinds, None if start is None else start.pid):
             return True
     return False
@@ -260,8 +262,8 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, asked.get(spec.id, shown))
             # The process that claimed it may not be the first one, if a fault hit the first in between: also
-            # before it was due, if it has a jitter.
-            reserved = min([at, *harm.instants(row["tick_us"])]) - _AHEAD
+            # before it was due, if it has a jitter, or if the clock was set back since.
+            reserved = min([at - _AHEAD, *harm.instants(row["tick_us"] - _AHEAD)])
             taken_over = not gone and harm.near(reserved, first, (*DEADLY, *ENDING, *PARTED))
             if taken_over or _paused_between(history, spec, at, first):
                 continue
@@ -278,6 +280,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
 def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
     """R4, R14: a run that is due is entered soon, if not in the process that claimed it then in another."""
     rows = {row["run_id"]: row for row in history.runs}
+    asked = {job: at for job, _tick, at in history.requested}
     ran = _ran(history)
     for start in history.starts:
         spec, row = history.specs.get(start.job), rows.get(start.run)
@@ -289,8 +292,9 @@ def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
         # The runs of earlier ticks begin before it (R14).
         shown = history.clock.shows(start.at)
         earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= shown)
-        for at in harm.instants(max([row["due_us"], *earlier])):
-            reserved = min([at, *harm.instants(row["tick_us"])]) - _AHEAD
+        for due in harm.instants(max([row["due_us"], *earlier])):
+            at = max(due, asked.get(spec.id, due))
+            reserved = min([at - _AHEAD, *harm.instants(row["tick_us"] - _AHEAD)])
             if harm.near(reserved, start.at, (*DEADLY, *ENDING, *PARTED)):
                 continue
             well = harm.well_between(at, start.at, _ENTERED, row["due_us"], busy=_MOST_BUSY)
