@@ -286,7 +286,7 @@ def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
         spec, row = history.specs.get(start.job), rows.get(start.run)
         if spec is None or row is None or row["tick_us"] is None or start.attempt > 1:
             continue
-        if spec.overlap != "skip" or spec.group or spec.steps or row["attempt"] > 1:
+        if spec.overlap != "skip" or spec.group or spec.changes or row["attempt"] > 1:
             # It waits for another run, or not each process decides about it.
             continue
         # The runs of earlier ticks begin before it (R14).
