@@ -165,9 +165,10 @@ def _is_both(fields: Mapping[str, str]) -> bool:
 
 
 def _zone_apart(line: str, zone: Any = None) -> tuple[str, Any]:
-    """Return a line without the zone that it names, and that zone; else the one that is given."""
-    found = _WITH_ZONE.fullmatch(line.strip())
-    return (line.strip(), zone) if found is None else (found[2], found[1])
+    """Return a line without a comment and the zone that it names, and that zone; else the one given."""
+    line = re.sub(r"\s+#.*", "", line).strip()
+    found = _WITH_ZONE.fullmatch(line)
+    return (line, zone) if found is None else (found[2], found[1])
 
 
 def _from_crontab(fields: Mapping[str, str], zone: Any) -> str:

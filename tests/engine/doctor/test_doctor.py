@@ -11,7 +11,7 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.api.loading import declared
 from everytick.command_line import python
-from everytick.doctor import Finding, history, of_one_kind, pitfalls
+from everytick.doctor import Finding, history, of_one_kind, pitfalls, storage
 from everytick.model import ticks
 from everytick.model.allowed_functions import AllowedFunctions
 from everytick.read.known_job import Declared
@@ -219,3 +219,18 @@ def test_jobs_that_fail_with_one_error_are_one_finding_however_often_each_failed
     found = [one for one in told if one.check == "failures"]
     assert [[one.job_id for one in kind] for kind in of_one_kind(found)] == [["often", "once"], ["other"]]
     assert "alike" not in found[0].as_json()
+
+
+@pytest.mark.parametrize("column", ["scheduler_runs.run_id", "scheduler_audit.audit_id"])
+def test_a_number_behind_which_sqlite_counts_no_further(troubled: SampleLedger, column: str) -> None:
+    table, name = column.split(".")
+    with connect(troubled.ledger) as connection:
+        assert storage.examine_numbers(connection, "here") == []
+    change(
+        troubled, f"UPDATE {table} SET {name} = ? WHERE {name} = (SELECT max({name}) FROM {table})", 2**63 - 1
+    )
+    with connect(troubled.ledger) as connection:
+        [found] = storage.examine_numbers(connection, "here")
+    assert found.level == "error"
+    assert f"{table} has a row with {name} {2**63 - 1}" in found.what
+    assert "delete the row" in str(found.right)
