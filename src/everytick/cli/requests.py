@@ -91,7 +91,7 @@ def retry(
             raise ConfigurationError(_not_failed(run))
         _check_no_wait(wait)
         begin, end = span(since, until, client.timezone)
-        patterns = [*([run] if run else []), *(job or ())]
+        patterns = [*([] if run is None else [run]), *(job or ())]
         rows = failed_runs(client.ledger, bulk.MOST + 1, patterns, begin, end)
         bulk.retry_runs(client, rows, bulk.How(note, yes, as_json))
         return

@@ -353,7 +353,9 @@ def test_a_cancel_of_a_job_of_which_nothing_runs_says_so(jobs: AsyncIOScheduler)
     assert call(jobs, "cancel", "report").stdout == "nothing to do: report has no run under way\n"
 
 
-@pytest.mark.parametrize("arguments", [["cancel"], ["pause"], ["resume"], ["cancel", "--job"]])
+@pytest.mark.parametrize(
+    "arguments", [["cancel"], ["pause"], ["resume"], ["cancel", "--job"], ["retry", "--failed"]]
+)
 def test_an_empty_text_is_no_job_and_never_all_of_them(jobs: AsyncIOScheduler, arguments: list[str]) -> None:
     before = states(jobs)
     answer = call(jobs, *arguments, "", "--yes")
