@@ -117,9 +117,26 @@ def in_sentences() -> Iterator[None]:
 
 def _in_a_sentence(problem: Exception) -> str:
     """Return where in the user's code a problem comes from, and what it is."""
+    if not_text := _no_crontab(problem):
+        given = f"{place_of(problem)}: from_crontab({not_text[0]!r:.80})"
+        return f"{given} is no text: give a line such as '0 9 * * mon-fri'"
     kind = "" if isinstance(problem, ImportError | SyntaxError) else f"{type(problem).__name__}: "
     message = problem.msg if isinstance(problem, SyntaxError) else message_of(problem)
     return f"{place_of(problem)}: {kind}{message}"
+
+
+def _no_crontab(problem: Exception) -> tuple[object] | None:
+    """Return what APScheduler was given for a line of a crontab that is no text, as a tuple; else None."""
+    step = problem.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    if step is None:
+        return None
+    code = step.tb_frame.f_code
+    if code.co_name != "from_crontab" or not is_library_file(code.co_filename):
+        return None
+    given = step.tb_frame.f_locals.get("expr")
+    return None if isinstance(given, str) else (given,)
 
 
 def place_of(problem: BaseException) -> str:

@@ -34,6 +34,7 @@ class FileText:
     """The names and calls of one file.
 
     calls: by where they stand.
+    texts: the constants that are text, and are given to a call, a name or a key of a dict.
     module: the expressions that are assigned to the names of the module.
     classes: the same of the names in its classes.
     """
@@ -41,6 +42,7 @@ class FileText:
     def __init__(self, tree: ast.Module) -> None:
         reader = _Reader(tree)
         self.calls: dict[Span, ast.Call] = reader.calls
+        self.texts: list[str] = reader.texts
         self.module: dict[str, list[ast.expr | None]] = reader.scopes[0].names
         self.classes = {
             scope.node.name: scope.names
@@ -80,13 +82,23 @@ def _text_of(file: str) -> FileText:
 class _Reader(ast.NodeVisitor):
     def __init__(self, tree: ast.Module) -> None:
         self.calls: dict[Span, ast.Call] = {}
+        self.texts: list[str] = []
         self.scopes = [_Scope(tree, 0, 0)]
         self._inside = [self.scopes[0]]
         self.visit(tree)
 
+    def _note_texts(self, values: Iterable[ast.expr | None]) -> None:
+        found = [value.value for value in values if isinstance(value, ast.Constant)]
+        self.texts += [value for value in found if isinstance(value, str)]
+
+    def visit_Dict(self, node: ast.Dict) -> None:
+        self._note_texts(node.values)
+        self.generic_visit(node)
+
     def visit_Call(self, node: ast.Call) -> None:
         span = (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
         self.calls[span] = node
+        self._note_texts([*node.args, *(keyword.value for keyword in node.keywords)])
         self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
@@ -133,11 +145,13 @@ class _Reader(ast.NodeVisitor):
             self._inside[-1].elsewhere[name] = owners[-1] if owners else self._inside[-2]
 
     def visit_Assign(self, node: ast.Assign) -> None:
+        self._note_texts([node.value])
         for target in node.targets:
             self._bind(target, node.value)
         self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self._note_texts([node.value])
         if node.value is not None:
             self._bind(node.target, node.value)
         self.generic_visit(node)

@@ -312,6 +312,31 @@ def test_backfill_past_ticks() -> None:
 
 
 @pytest.mark.full
+def test_let_people_add_jobs() -> None:
+    page, reader = Page("let-people-add-jobs"), new_project()
+    reader.write(page.take("python", "# app/services/reminders.py"))
+    reader.schedule(page.take("python"), "from app.services.reminders import send_reminder\n")
+    with reader.running(until="dashboard: http") as log:
+        found = re.search(r"dashboard: http://127.0.0.1:(\d+)", log.read_text("utf-8"))
+        assert found
+        reader.words["8787"] = found[1]
+        ask, add = commands_in(page.take("console"))
+        assert '"type":"date","required":true' in reader.call(ask)
+        assert "reminder-42 is added, and due next" in reader.call(add)
+        said = page.take("text").strip()
+        wait_for(lambda: said in log.read_text("utf-8"), "the reminder")
+        why, audit, remove = commands_in(page.take("console"))
+        assert re.search('was added while running by api: "the shop"', reader.call(why))
+        assert re.search("add +reminder-42", reader.call(audit))
+        reader.call(remove)
+        # A scheduler at the top of a module is not one that a project has.
+        page.not_here(
+            "python", "@scheduler.offer(name=", "tests/engine/api/test_offers.py tells of decorators"
+        )
+    page.ends()
+
+
+@pytest.mark.full
 def test_say_how_far_a_run_is() -> None:
     page, reader = Page("say-how-far-a-run-is"), new_project()
     reader.write(page.take("python", "# app/services/export.py"))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from everytick import AsyncIOScheduler, former_names
 from everytick.model import ticks
@@ -218,13 +219,22 @@ def test_the_settings() -> None:
 def test_the_api() -> None:
     page, reader = Page("api", REFERENCE), at_home()
     jobs, pause = page.take("console", "$ curl -H"), page.take("console", "$ curl -X POST")
+    schedule = json.loads(page.take("json"))
     page.ends()
+    reader.schedule("scheduler.offer(send_daily_report)")
     with reader.running(until="dashboard: http://") as log:
         [port] = re.findall(r"dashboard: http://127\.0\.0\.1:(\d+)", log.read_text("utf-8"))
         reader.words = {"8787": port, "2026-12-24": f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}"}
         assert '"id":"daily_report"' in reader.follow(jobs.replace("curl", "curl --silent"))
         reader.environment["TOKEN"] = (reader.folder / "data" / "dashboard.token").read_text().strip()
         said = reader.follow(pause.replace("curl", "curl --silent"))
+        wanted = {"function": "app.services.my_tasks:send_daily_report", "schedule": schedule}
+        preview = httpx.post(
+            f"http://127.0.0.1:{port}/api/v1/jobs/preview",
+            json=wanted,
+            headers={"Authorization": f"Bearer {reader.environment['TOKEN']}"},
+        )
+        assert preview.json()["trigger_in_words"].startswith("at 09:00 on Mondays to Fridays"), preview.text
     assert json.loads(said) == json.loads(pause.splitlines()[-1])
 
 

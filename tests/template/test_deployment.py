@@ -309,6 +309,46 @@ _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'scheduler' AND ta
 
 
 @pytest.mark.full
+def test_a_role_that_does_not_run_the_schedule_cannot_take_its_locks(
+    tmp_path: Path, database: str, server: Server
+) -> None:
+    """A superuser has to run the file for that; who runs a ledger there already goes on."""
+    administrator = f"postgresql://postgres@{database}"
+    server.execute("CREATE ROLE owner_before LOGIN")
+    server.execute("CREATE ROLE visitor LOGIN")
+    try:
+        with psycopg.connect(administrator) as connection:
+            connection.execute("CREATE SCHEMA before AUTHORIZATION owner_before")
+            connection.execute("CREATE TABLE before.scheduler_runs (run_id bigint)")
+            connection.execute("ALTER TABLE before.scheduler_runs OWNER TO owner_before")
+            connection.execute(text_of("deploy/postgresql/roles.sql").encode())
+        for role, allowed in {"scheduler": 1, "owner_before": 1, "scheduler_reader": 0, "visitor": 0}.items():
+            for function in ("advisory_lock", "try_advisory_lock_shared", "advisory_xact_lock_shared"):
+                with psycopg.connect(f"postgresql://{role}@{database}") as connection:
+                    if allowed:
+                        connection.execute(f"SELECT pg_{function}(1935892325, 1)".encode())
+                        continue
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                        connection.execute(f"SELECT pg_{function}(1935892325, 1)".encode())
+
+        app = Application(tmp_path)
+        app.schedule('scheduler.add_job(print, "interval", seconds=1, id="often")')
+        app.environment["SCHEDULER_DATABASE_URL"] = f"postgresql://scheduler@{database}"
+        with app.running():
+            app.records(1, "succeeded")
+            app.environment["SCHEDULER_DATABASE_URL"] = f"postgresql://scheduler_reader@{database}"
+            assert app.runs()[0]["job_id"] == "often"
+            done = app.command("run-now", "often")
+            assert done.returncode == 1
+            assert "cannot be used: this role may not change the ledger" in done.stderr
+            assert len(done.stderr.splitlines()) == 1
+    finally:
+        server.drop("work")
+        for role in ("owner_before", "visitor"):
+            server.execute(f"DROP ROLE {role}")
+
+
+@pytest.mark.full
 def test_a_role_that_the_server_does_not_know_is_said_in_a_sentence(tmp_path: Path, database: str) -> None:
     app = Application(tmp_path)
     app.environment["SCHEDULER_DATABASE_URL"] = f"postgresql://nobody@{database}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import Any
 
 import copier
@@ -70,3 +72,18 @@ def test_a_place_without_the_template_is_refused(project: Project) -> None:
     assert "or not with the version that this project has (1.0.0): " in done.stderr
     assert "Traceback" not in done.stderr
     assert git(project.folder, "status", "--porcelain") == ""
+
+
+@pytest.mark.full
+def test_no_password_of_an_address_is_printed_and_the_hint_is_what_was_typed(project: Project) -> None:
+    done = call(project, "update", "--source", "http://user:hunter22@127.0.0.1:9/template.git")
+    assert done.returncode == 1
+    assert "the template is not at http://***@127.0.0.1:9/template.git" in done.stderr
+    assert "hunter22" not in done.stderr + done.stdout
+
+    answers = project.folder / ".copier-answers.yml"
+    old = answers.read_text(encoding="utf-8")
+    answers.write_text(re.sub("(?m)^_src_path:.*$", "_src_path: ../not/there", old), encoding="utf-8")
+    done = call(project, "outdated")
+    assert "update --source ADDRESS`" in done.stderr
+    assert f"`{sys.executable} -m app update" in done.stderr or "`python -m app update" in done.stderr

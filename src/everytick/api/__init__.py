@@ -14,6 +14,8 @@
 - `control`, `changes`, `requests`: what changes jobs, and asks of runs, while the schedule runs
 - `backfills`: requests for runs of past ticks
 - `client`: the same from another process
+- `offers`: functions for jobs that people add, on the page and by the API
+- `offered_jobs`: such jobs, looked at before they are kept
 - `unsupported`: methods of APScheduler's class that a durable schedule cannot offer
 - `loading`: the user's schedule, and where log lines go
 - `service`: the scheduler as a process of its own, with signals

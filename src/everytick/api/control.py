@@ -249,7 +249,7 @@ class JobControl(BackfillRequests, JobDeclarations):
         """
         # Also a job that stands in the code can be paused, or run now.
         self._execute(
-            lambda connection: (_existing if name == "next_run_time" else _added)(connection, job_id)
+            lambda connection: (_existing if name == "next_run_time" else added_row)(connection, job_id)
         )
         return fail(where, job_id, f"{method} takes no {name}={instead(job_id, name, given)}")
 
@@ -284,7 +284,7 @@ class JobControl(BackfillRequests, JobDeclarations):
     def _change(self, where: str, job_id: str, change: Callable[[Job], Job]) -> Job:
         """Change a job as the ledger keeps it; once more if another's change comes between."""
         while True:
-            row = self._execute(lambda connection: _added(connection, job_id))
+            row = self._execute(lambda connection: added_row(connection, job_id))
             try:
                 call = read_call(row.call_data)
                 job = registry.load(row, call, self.defaults, self.settings.allowed_functions.load)
@@ -294,7 +294,7 @@ class JobControl(BackfillRequests, JobDeclarations):
                     " add it anew with replace_existing=True, or remove it"
                 ) from None
             with failing(where, job_id):
-                changed = self._write(change(job), functools.partial(_may_change, row))
+                changed = self._write(change(job), functools.partial(may_change, row))
             if changed is not None:
                 return changed
 
@@ -370,12 +370,12 @@ def _may_take(connection: Connection, job: Job, named: bool, replace_existing: b
     return None
 
 
-def _may_change(row: AddedRow, connection: Connection) -> str | None:
+def may_change(row: AddedRow, connection: Connection) -> str | None:
     """Return `change`; None if the job is not any more as this row says."""
-    return "change" if _added(connection, row.job_id).serial == row.serial else None
+    return "change" if added_row(connection, row.job_id).serial == row.serial else None
 
 
-def _added(connection: Connection, job_id: str) -> AddedRow:
+def added_row(connection: Connection, job_id: str) -> AddedRow:
     """Return a job that was added while running, as the ledger keeps it."""
     if _existing(connection, job_id).call_data is None:
         raise ScheduleError(f"job {job_id!r} stands in the schedule's code: change it there")

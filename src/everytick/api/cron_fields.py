@@ -247,7 +247,7 @@ def _said_as_weekday(name: str, part: str) -> str | None:
         )
     if name == "day" and re.match("[a-z]", part) and (days := correct("day_of_week", part)):
         return f"for a day of each week write day_of_week={days!r}"
-    if "#" in part:
+    if "#" in part or re.fullmatch(r"\d+(st|nd|rd|th) ?[a-z]{3,}", part):
         return "a weekday of the month is written in day, from day='1st mon' to day='5th mon'"
     return None
 
@@ -294,8 +294,19 @@ def _said_of_number(name: str, part: str) -> str | None:
 
 
 def _said_otherwise(name: str, part: str) -> str | None:
+    if re.fullmatch(r"h/[1-9]\d*", part):
+        return f"write {name}='*{part[1:]}', and jitter= to spread jobs over some seconds"
     if part == "h" or part.startswith("h("):
         return "write a number, and jitter= to spread jobs over some seconds"
+    if re.search("/0+$", part):
+        return "a step is 1 or more: write for example */5"
+    for other, names in _NAMES.items():
+        if (
+            name != other
+            and (words := re.findall("[a-z]+", part))
+            and all(word[:3] in names for word in words)
+        ):
+            return f"that is a {'month' if other == 'month' else 'weekday'}: write {other}={part!r}"
     if "/" in part and re.search("[a-z]", part) and _stepping(name, part) is None:
         return f"a step needs numbers, so write the names in a list instead of {part!r}"
     return None

@@ -96,6 +96,35 @@ def problem_of(expression: str, zone: Any = None) -> str | None:
     return None
 
 
+def fields_of(line: str) -> dict[str, str]:
+    """Return the arguments of the cron trigger that runs when a crontab would, weekdays by their names.
+
+    Among them is the `timezone` that the line may name.
+
+    Raises:
+        ValueError: it is no line of a crontab, or one that no single cron trigger can keep.
+    """
+    expression, zone = _zone_apart(line)
+    words = expression.split()
+    named = {"timezone": str(zone)} if zone else {}
+    if len(words) == 1 and words[0].lower() in _NICKNAMES:
+        return {name: str(it) for name, it in _NICKNAMES[words[0].lower()].items()} | named
+    if len(words) != len(FIELDS):
+        raise ValueError(f"{line!r:.200} is no line of a crontab, which has five fields: {', '.join(FIELDS)}")
+    fields = {}
+    for name, written in zip(FIELDS, words, strict=True):
+        read = _weekdays(written.lower()) if name == "day_of_week" else correct(name, written)
+        if read is None:
+            raise ValueError(f"{name}={written!r:.80} is not a cron field: {why_wrong(name, written)}")
+        fields[name] = read
+    if _is_both(fields):
+        raise ValueError(
+            f"{line!r:.200} names days of the month and of the week, where cron runs when either fits:"
+            " add a job for each"
+        )
+    return fields | named
+
+
 def trigger_for(expression: str, zone: Any = None) -> str:
     """Return the code of the trigger that runs when a crontab would; "" if nobody can tell."""
     expression, zone = _zone_apart(expression, zone)
@@ -136,9 +165,10 @@ def _is_both(fields: Mapping[str, str]) -> bool:
 
 
 def _zone_apart(line: str, zone: Any = None) -> tuple[str, Any]:
-    """Return a line without the zone that it names, and that zone; else the one that is given."""
-    found = _WITH_ZONE.fullmatch(line.strip())
-    return (line.strip(), zone) if found is None else (found[2], found[1])
+    """Return a line without a comment and the zone that it names, and that zone; else the one given."""
+    line = re.sub(r"\s+#.*", "", line).strip()
+    found = _WITH_ZONE.fullmatch(line)
+    return (line, zone) if found is None else (found[2], found[1])
 
 
 def _from_crontab(fields: Mapping[str, str], zone: Any) -> str:

@@ -86,7 +86,7 @@ def declared(scheduler: AsyncIOScheduler) -> Declared:
 
     # Without those that were added, which a child that was forked would ask the ledger for.
     jobs = list(scheduler._declared.values())
-    return Declared(jobs, scheduler.defaults, scheduler.settings.allowed_functions)
+    return Declared(jobs, scheduler.defaults, scheduler.settings.allowed_functions, scheduler.offers)
 
 
 def _made(application: app.Application) -> AsyncIOScheduler:
@@ -114,6 +114,7 @@ def _made(application: app.Application) -> AsyncIOScheduler:
             f"{where}: {name}() returned {_kind(scheduler)}, which keeps no ledger:"
             f" import {_ours(scheduler)} from everytick and return that"
         )
+    scheduler.check_offers()
     return scheduler
 
 

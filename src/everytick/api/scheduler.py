@@ -298,6 +298,7 @@ class AsyncIOScheduler(Standing, DurableOnly):
         self._stopping = asyncio.ensure_future(self.drain(hurry))
 
     def _open(self) -> Process:
+        self.check_offers()
         for sentence in self.settings.unknown_variables():
             logger.warning("{}", sentence)
         process = Process(

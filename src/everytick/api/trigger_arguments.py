@@ -9,6 +9,7 @@ Every function raises ValueError with a sentence that says what would be right.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
@@ -35,6 +36,8 @@ _BEGAN = system.local_now() - timedelta(hours=1)
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 _AMOUNTS = ("years", "months", "weeks", "days")
 _TIMES = ("hour", "minute", "second")
+# Of these APScheduler reads what stands before the sign.
+_CUT_OFF = re.compile(r"[a-z][#/][\dl]", re.IGNORECASE)
 # Names of one zone.
 _UTC = frozenset({"UTC", "Etc/UTC", "Etc/UCT", "UCT", "Etc/Universal", "Universal", "Etc/Zulu", "Zulu"})
 
@@ -53,14 +56,34 @@ def arguments_of(trigger: BaseTrigger, zone: tzinfo, *, stored: bool) -> dict[st
 
 def _cron(trigger: CronTrigger, origin: Origin, zone: tzinfo, _stored: bool) -> dict[str, Any]:
     given = {field.name: str(field) for field in trigger.fields if not field.is_default}
-    # APScheduler reads `mon#1` as mon, and keeps no more: the rest is seen only where it is written.
-    written = [found for found in map(_texts, origin.calls) if found.keys() == given.keys()]
-    if written and not any(all(map(is_read_whole, found, found.values())) for found in written):
-        given |= written[0]
+    for name, kept in given.items():
+        # APScheduler reads `mon#1` as mon, and keeps no more: the rest is seen only where it is written.
+        written = [found[name] for found in map(_texts, origin.calls) if name in found]
+        if written and not any(is_read_whole(name, text) for text in written):
+            given[name] = written[0]
+        elif not written and (text := _cut_off(trigger, name, origin)) is not None:
+            raise ValueError(
+                f"whether {name}={text!r} was given to this CronTrigger, of which APScheduler keeps only"
+                f" {kept!r}, cannot be told from the object: write CronTrigger(...) inside of this call, or"
+                " give this call the trigger's name and arguments"
+            )
     # Only a crontab sets all these five, and none of the others.
     if given.keys() == set(CRONTAB_FIELDS) and origin.ask(lambda call: call.crontab) is not False:
         given["crontab"] = " ".join(given[name] for name in CRONTAB_FIELDS)
     return given | _zone_and_dates(trigger, origin, zone) | _jitter(trigger)
+
+
+def _cut_off(trigger: CronTrigger, name: str, origin: Origin) -> str | None:
+    """Return a text in the user's files, as `mon#1`, of which a field of a trigger may be what was kept."""
+    fields = {field.name: field for field in trigger.fields}
+    for text in filter(_CUT_OFF.search, origin.texts):
+        parts = text.split()
+        is_line = len(parts) == len(CRONTAB_FIELDS)
+        words = dict(zip(CRONTAB_FIELDS, parts, strict=True)) if is_line else {name: text}
+        is_cut = name in words and not is_read_whole(name, words[name])
+        if is_cut and all(_field_fits(fields[it], word) for it, word in words.items()):
+            return words[name]
+    return None
 
 
 def _interval(trigger: IntervalTrigger, origin: Origin, zone: tzinfo, stored: bool) -> dict[str, Any]:

@@ -120,6 +120,12 @@ class Origin:
                 return found
         return []
 
+    @functools.cached_property
+    def texts(self) -> list[str]:
+        """Return the texts that are given to something in the files in which it may have been made."""
+        here = text_of(self._frame.f_code.co_filename, self._frame.f_globals)
+        return [text for file in (here, *(other for other, _names in self._others())) for text in file.texts]
+
     def ask(self, question: Callable[[TriggerCall], bool | None]) -> bool | None:
         """Return the answer of all calls that may have made it; None if they differ, or there is none."""
         answers = {question(call) for call in self.calls}

@@ -51,10 +51,10 @@ def _value(value: Any) -> str:
 def _start_lines(found: Difference, zone: tzinfo) -> list[str]:
     """Return what a start would do at once, and what it would find."""
     lines = ["a start now would run at once:" if found.runs else "a start now would run nothing at once"]
-    lines += [f"  {run.job_id} ({run.why}) {_of(run, zone)}" for run in found.runs]
+    lines += _run_lines(found.runs, zone)
     if found.waiting:
         lines.append("it would run later:")
-        lines += [f"  {run.job_id} ({run.why}) {_of(run, zone)}" for run in found.waiting]
+        lines += _run_lines(found.waiting, zone)
     if found.skipped:
         lines.append("it would not run:")
         lines += _skip_lines(found.skipped, zone)
@@ -68,6 +68,24 @@ def _start_lines(found: Difference, zone: tzinfo) -> list[str]:
             f"runs of a start and of {', '.join(found.stale)} follow when that is given up, after 15 s"
         )
     return lines
+
+
+def _run_lines(runs: list[Start], zone: tzinfo) -> list[str]:
+    """Return a line for the runs of each job that begin for the same reason."""
+    alike: dict[tuple[str, str], list[Start]] = {}
+    for run in runs:
+        alike.setdefault((run.job_id, run.why), []).append(run)
+    return [f"  {job_id} ({why}) {_of_runs(some, zone)}" for (job_id, why), some in alike.items()]
+
+
+def _of_runs(runs: list[Start], zone: tzinfo) -> str:
+    if len(runs) == 1:
+        return _of(runs[0], zone)
+    word = "for" if all(run.tick for run in runs) else "due"
+    # All are in UTC, so that the texts are in order of time.
+    instants = sorted(run.tick if word == "for" and run.tick else run.at or "" for run in runs)
+    first, last = (local_with_zone(instant, zone) for instant in (instants[0], instants[-1]))
+    return f"{len(runs):,} runs, {word} {first} to {last}"
 
 
 def _skip_lines(skips: list[dict[str, Any]], zone: tzinfo) -> list[str]:

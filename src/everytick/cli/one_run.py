@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from everytick.app import typed
-from everytick.read.run_details import equal_in_a_row
+from everytick.read.run_details import equal_in_a_row, without_times
 from everytick.read.run_filter import FAILED
 from everytick.text.durations import plain_seconds
 from everytick.text.instants import local
 from everytick.text.wording import counted, of_attempts
 
 from . import cells
-from .colours import ID, STATES, TIME, coloured
+from .colours import ID, STATES, TIME
 from .output import print_text, visible
 from .table import Column, print_sentence, print_table
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 # The lines that are shown of a longer traceback or log: a run with both is about one screen.
 _MOST_LINES = 16
-# Where a line of a log begins with the time at which it was written.
-_TIME_OF_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d{4} ", re.MULTILINE)
 
 
 def print_run(run: RunDetails, zone: Any, *, wide: bool) -> None:
@@ -38,8 +35,8 @@ def print_run(run: RunDetails, zone: Any, *, wide: bool) -> None:
     facts = _facts(run, zone)
     width = max(len(name) for name, _value in facts)
     for name, value in facts:
-        indented = visible(value).replace("\n", "\n" + " " * (width + 2))
-        print_text(coloured(f"{name:<{width}}  {indented}", [run["job_id"]]))
+        for title, line in zip([name, *[""] * value.count("\n")], value.split("\n"), strict=True):
+            print_sentence(f"{title:<{width}}  {line}", [run["job_id"]], label=width + 2, indent=width + 2)
     attempts = run["attempts"]
     if not attempts:
         return
@@ -49,7 +46,7 @@ def print_run(run: RunDetails, zone: Any, *, wide: bool) -> None:
     _print_tracebacks(attempts, None if wide else whole)
 
     def said(attempt: Attempt) -> object:
-        return attempt["attempt"] if wide else _without_times(attempt)
+        return attempt["attempt"] if wide else without_times(attempt["log"])
 
     for group in equal_in_a_row(attempts, said):
         if log := group[-1]["log"]:
@@ -108,10 +105,6 @@ def _names(group: Sequence[Attempt]) -> str:
     return of_attempts(group[0]["attempt"], group[-1]["attempt"])
 
 
-def _without_times(attempt: Attempt) -> str:
-    return _TIME_OF_LINE.sub("", attempt["log"] or "")
-
-
 def _print_block(title: str, text: str, whole: str | None) -> None:
     """Print a traceback or a log; only its end, and of a traceback its beginning, if `whole` prints all."""
     lines = text.rstrip().splitlines()
@@ -136,6 +129,7 @@ def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:
         ("run", str(run["run_id"])),
         ("job", run["job_id"] + (f" ({name})" if name and name != run["job_id"] else "")),
         ("function", function),
+        ("added while running", "\n".join(_request(request, zone) for request in run["added"])),
         ("zone of the job", run["timezone"] != str(zone) and run["timezone"]),
         ("kind", run["kind"] + (f" {run['backfill_id']}" if "backfill_id" in run else "")),
         ("tick", run["tick"] and _when(run["tick"], zone)),

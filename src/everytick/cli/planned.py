@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 MOST_LISTED = 40
 # More lines of the same kind are not read by anybody; --summary --json has them all.
 _MOST_SHOWN = 10
+# Of jobs that are due together.
+_MOST_NAMED = 4
 
 
 def print_plan(found: Coming, zone: tzinfo, *, summary: bool, in_full: bool) -> None:
@@ -138,10 +141,20 @@ def _overlap(row: dict[str, Any], zone: tzinfo) -> str:
 
 def _collision(row: dict[str, Any], found: Coming, zone: tzinfo) -> str:
     times = "" if row["times"] == 1 else f", and {counted(row['times'] - 1, 'time')} more"
-    mark = f"more than SCHEDULER_MAX_WORKERS={found.max_workers}: " if row["exceeds_max_workers"] else ""
-    limits = found.group_limits
-    mark += "".join(f"more than SCHEDULER_GROUP_LIMITS={it}={limits[it]}: " for it in row["exceeds_groups"])
-    return f"{mark}{row['number']} jobs at {in_zone(row['first'], zone)}{times}: {', '.join(row['job_ids'])}"
+    job_ids = row["job_ids"]
+    shown = job_ids if len(job_ids) <= _MOST_NAMED else job_ids[: _MOST_NAMED - 1]
+    rest = f" and {len(job_ids) - len(shown):,} more" if len(shown) < len(job_ids) else ""
+    limits = "".join(f"; {limit}" for limit in _limits_at_once(row, found))
+    return f"{row['number']} jobs at {in_zone(row['first'], zone)}{times}: {', '.join(shown)}{rest}{limits}"
+
+
+def _limits_at_once(row: dict[str, Any], found: Coming) -> Iterator[str]:
+    """Yield what keeps some of the jobs waiting that are due together."""
+    if row["exceeds_max_workers"]:
+        yield f"a process runs {found.max_workers} at once (SCHEDULER_MAX_WORKERS)"
+    for name in row["exceeds_groups"]:
+        number = sum(found.groups.get(job_id) == name for job_id in row["job_ids"])
+        yield (f"of the {number} in group {name} {found.group_limits[name]} at once (SCHEDULER_GROUP_LIMITS)")
 
 
 def _note(row: dict[str, Any], zone: tzinfo) -> str:

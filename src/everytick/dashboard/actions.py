@@ -115,7 +115,7 @@ def _backfill(actions: Actions, form: Form) -> str:
         form.get("to"),
         only_missed=bool(form.get("only_missed")),
         rate=numbers["rate"],
-        max_instances=numbers["max_instances"] or 1,
+        max_instances=1 if numbers["max_instances"] is None else numbers["max_instances"],
         note=form.get("note"),
     )[1]
 

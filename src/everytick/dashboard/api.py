@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from everytick.model import ticks
 from everytick.read import job_list, known_job, run_pages
 from everytick.read import runs as kept_runs
-from everytick.read.audit import audit_entries, audit_row
+from everytick.read.audit import audit_entries, audit_row, who_added
 from everytick.read.coming import left_out_between, next_ticks, ticks_between
 from everytick.read.in_the_way import runs_in_the_way_of
 from everytick.read.job_ids import check_job
@@ -153,6 +153,7 @@ def read_job(request: Request, job_id: JobId) -> schemas.JobDetail:
     with reading(request.app.state.ledger) as connection:
         job = known_job.read_job(connection, job_id)
         shown = jobs.job_fields(connection, job, declared)
+        added, changed = who_added(connection, job_id) if job.was_added else (None, None)
     preview, found = preview_of(job), declared_job(job, declared)
     return {
         **shown,
@@ -161,6 +162,10 @@ def read_job(request: Request, job_id: JobId) -> schemas.JobDetail:
         "resume_preview": None
         if preview is None
         else {"skipped_ticks": preview.ticks, "next_run": iso(preview.next_tick)},
+        "added": None if added is None else audit_row(added),
+        "changed": None if changed is None else audit_row(changed),
+        "offered": job.is_offered(declared),
+        "version": job.row.serial if job.was_added else None,
     }
 
 

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from . import actions, answers, api, backfills, live, pages, probes, run_pages
+from . import actions, adding, answers, api, backfills, live, offer_api, pages, probes, run_pages
 from .addresses import STATIC
 from .authentication import Authenticator
 from .connections import Connections, most_connections
@@ -96,6 +96,8 @@ def create_app(
         api.router,
         backfills.api_router,
         backfills.router,
+        offer_api.router,
+        adding.router,
         *watched,
     ):
         app.router.routes.extend(router.routes)

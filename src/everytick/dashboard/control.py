@@ -26,6 +26,8 @@ from .problems import UNAVAILABLE, Problem
 from .processes import reading
 
 LONGEST_NOTE = 500
+# For how long the ticks of a backfill are counted that somebody only looks at.
+_PREVIEW_SECONDS = 2.0
 
 
 class Did(NamedTuple):
@@ -84,7 +86,7 @@ class Actions:
         """Ask for a run, which may stand in for a tick."""
         instant = None if not tick else moment("tick", tick)
         with _sentences(422):
-            run_id = self._client.run_job_now(job_id, tick=instant, note=_note(note))
+            run_id = self._client.run_job_now(job_id, tick=instant, note=checked_note(note))
         return Done(True, f"Run {run_id} of {job_id}", _BEGINS, run_id)
 
     def run_skipped(self, run_id: int, note: str | None) -> Done:
@@ -100,7 +102,7 @@ class Actions:
         if end is not None and ticks.instant(end) <= ticks.now():
             raise Problem(422, f"until: {until} is over already: give a time to come", "until")
         with _sentences(422):
-            changed = self._client.pause_job(job_id, note=_note(note), until=end)
+            changed = self._client.pause_job(job_id, note=checked_note(note), until=end)
         return Done(changed, job_id, _PAUSED if changed else _PAUSED_ALREADY)
 
     def resume(self, job_id: str) -> Done:
@@ -113,7 +115,7 @@ class Actions:
         """Cancel a run. `changed` is whether it is over already, and not only asked to end."""
         self._check_run(run_id)
         with _sentences(409):
-            over = self._client.cancel_run(run_id, note=_note(note))
+            over = self._client.cancel_run(run_id, note=checked_note(note))
         did = _CANCELLED if over else _ASKED
         state = self._check_run(run_id).state
         if over and state != "cancelled":
@@ -124,7 +126,7 @@ class Actions:
         """Give a run one more attempt."""
         self._check_run(run_id)
         with _sentences(409):
-            self._client.retry_run(run_id, note=_note(note))
+            self._client.retry_run(run_id, note=checked_note(note))
         with reading(self._ledger) as connection:
             paused = paused_job_of(connection, run_id)
         did = _RETRIED
@@ -139,7 +141,9 @@ class Actions:
         """Return what a backfill would do; nothing is changed."""
         span = _span(start, end)
         with _sentences(422):
-            return self._client.preview_backfill(job_id, *span, only_missed=only_missed)
+            return self._client.preview_backfill(
+                job_id, *span, only_missed=only_missed, patience=_PREVIEW_SECONDS
+            )
 
     def backfill(
         self,
@@ -161,20 +165,20 @@ class Actions:
                 only_missed=only_missed,
                 rate=rate,
                 max_instances=max_instances,
-                note=_note(note),
+                note=checked_note(note),
             )
         return number, f"Backfill {number} of {job_id} begins."
 
     def stop_backfill(self, number: int, note: str | None) -> Done:
         """Let a backfill make no more runs."""
         with _sentences(422):
-            changed = self._client.stop_backfill(number, note=_note(note))
+            changed = self._client.stop_backfill(number, note=checked_note(note))
         return Done(changed, f"Backfill {number}", _STOPPED if changed else _STOPPED_ALREADY)
 
     def continue_backfill(self, number: int, note: str | None) -> Done:
         """Let a backfill go on that was stopped."""
         with _sentences(422):
-            changed = self._client.continue_backfill(number, note=_note(note))
+            changed = self._client.continue_backfill(number, note=checked_note(note))
         return Done(changed, f"Backfill {number}", _GOES_ON if changed else _NOT_STOPPED)
 
     def _check_run(self, run_id: int) -> Any:
@@ -219,7 +223,7 @@ def instant(name: str, text: str, *, ahead: bool = False) -> int:
     return ticks.instant(moment(name, text, ahead=ahead))
 
 
-def _note(note: str | None) -> str | None:
+def checked_note(note: str | None) -> str | None:
     """Return a note as it may stand in the audit trail: one line."""
     clean = one_line(note or "")
     if len(clean) > LONGEST_NOTE:

@@ -27,6 +27,10 @@ class Form:
         """Return the values of a field that may be there several times, each once."""
         return list(dict.fromkeys(self._fields.get(name, [])))
 
+    def last(self) -> dict[str, str]:
+        """Return all fields with the last value of each."""
+        return {name: values[-1] for name, values in self._fields.items()}
+
 
 EMPTY = Form({})
 

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 from everytick.model import ticks
-from everytick.read.audit import audit_entries
+from everytick.read.audit import audit_entries, who_added
 from everytick.read.coming import due_between, left_out_between, next_ticks, soonest
 from everytick.read.failing import failing_job
-from everytick.read.groups import waiting_for_groups
 from everytick.read.in_the_way import runs_in_the_way_of
-from everytick.read.job_list import list_jobs
+from everytick.read.job_list import JobFilter, list_jobs
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import KnownJob, jobs_due, read_job, undeclared
 from everytick.read.late import find_late
@@ -24,6 +23,7 @@ from everytick.read.standings import ORDERS, STANDINGS
 from everytick.read.trouble_counts import gravest_of_a_day
 from everytick.read.trouble_words import in_short
 from everytick.read.under_way import count_held
+from everytick.read.waits import waits_of_jobs
 from everytick.settings import settings
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -65,7 +65,7 @@ def show_overview(request: Request, q: Text = "", number: Number = 1) -> Respons
         found=found,
         chart=drawing.day_chart(found.day, zone),
         outages=[overview.told(outage, zone) for outage in found.gone_wrong.outages],
-        gone_wrong=[overview.gone_wrong(one, zone, found.now) for one in found.gone_wrong.jobs.rows],
+        gone_wrong=overview.gone_wrong(found, zone),
         address_of=overview.address_of,
         runs_that_ended=overview.runs_that_ended,
         all_that_ended=overview.all_that_ended,
@@ -78,12 +78,16 @@ def show_overview(request: Request, q: Text = "", number: Number = 1) -> Respons
 def show_jobs(
     request: Request, q: Text = "", state: Text = "", sort: Text = ORDERS[0], number: Number = 1
 ) -> HTMLResponse:
-    """All jobs, when they are due, and what became of them lately."""
-    wanted = jobs.job_filter(q, state, sort)
+    """All jobs, when they are due, and what became of them lately; no job for a filter that means nothing."""
+    wanted, wrong = JobFilter(q.strip()), ""
+    try:
+        wanted = jobs.job_filter(q, state, sort)
+    except Problem as problem:
+        wrong = problem.sentence
     with reading(request.app.state.ledger) as connection:
-        found, due = list_jobs(connection, wanted, _JOBS, offset_of(number, _JOBS))
+        found, due = list_jobs(connection, wanted, 0 if wrong else _JOBS, offset_of(number, _JOBS))
         busy, declared = count_held(connection).by_job(), undeclared(settings())
-        waits = waiting_for_groups(connection, ticks.now())
+        waits = waits_of_jobs(connection, ticks.now())
         behind = find_late(connection, due, ticks.now())
         late, gravest = {one.job_id: one for one in behind}, gravest_of_a_day(connection)
         rows = []
@@ -101,6 +105,7 @@ def show_jobs(
         behind=behind,
         found=found,
         wanted=wanted,
+        wrong=wrong,
         in_short=in_short,
         went_wrong=overview.runs_that_went_wrong,
         standings=STANDINGS,
@@ -133,6 +138,7 @@ def show_job(
     before: Before = None,
     tick: Annotated[str, Query(max_length=60)] = "",
     ask: Annotated[bool, Query()] = False,
+    done: Annotated[str, Query(max_length=20)] = "",
 ) -> HTMLResponse:
     """One job: its coming fires, its history, why it ran or not at a tick, and what may be done."""
     wrong: dict[str, str] = {}
@@ -144,7 +150,7 @@ def show_job(
             if not problem.field:
                 raise
             wrong = {"asked": problem.at_the_field}
-    return _job_page(request, id, before, tick=tick, sentences=sentences, wrong=wrong)
+    return _job_page(request, id, before, tick=tick, sentences=sentences, wrong=wrong, done=done)
 
 
 def job_page_with(request: Request, form: Form, problem: Problem) -> HTMLResponse:
@@ -163,6 +169,7 @@ def _job_page(
     tick: str = "",
     sentences: Sequence[str] = (),
     given: Form = EMPTY,
+    done: str = "",
 ) -> HTMLResponse:
     """Return the page of a job.
 
@@ -171,6 +178,7 @@ def _job_page(
         wrong: by fields, the sentences about those that cannot be used; `asked` is that of `tick`.
         tick: the time that somebody asks about; `sentences` are the answer.
         given: the form that cannot be used, whose values stay.
+        done: `added` or `changed`, just now.
     """
     with reading(request.app.state.ledger) as connection:
         job = read_job(connection, id)
@@ -182,7 +190,9 @@ def _job_page(
         notes, said = jobs.odd_times(connection, history), reports_of(connection, history)
         behind = runs_in_the_way_of(connection, history)
         head = schedule_state(connection)
-    found = declared_job(job, request.app.state.declared())
+        added, changed = who_added(connection, id) if job.was_added else (None, None)
+    declared = request.app.state.declared()
+    found = declared_job(job, declared)
     return page(
         request,
         "job.html",
@@ -191,6 +201,10 @@ def _job_page(
         given=given,
         tick=tick,
         sentences=sentences,
+        done=done,
+        added=added,
+        changed=changed,
+        offered=job.is_offered(declared),
         notes=notes,
         said=said,
         job=job,

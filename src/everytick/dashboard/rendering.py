@@ -37,6 +37,10 @@ REASONS = {
     "outage": "no scheduler was up",
 }
 
+# The longest id that is never broken, and what of a longer one stays on one line.
+_WHOLE_ID = 30
+_PIECES_OF_ID = re.compile(r"[^_.-]{1,24}[_.-]*|[_.-]+")
+
 
 def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Return a page made from a template."""
@@ -146,6 +150,13 @@ def breakable(text: str) -> Markup:
     return Markup(re.sub(r"([:/,]|(?<=.)(?=\())", r"\1<wbr>", str(escape(text))))
 
 
+def job_id(text: str) -> Markup:
+    """Return the id of a job; a long one with places at which a line may end, a short one stays whole."""
+    shown = cut(text, 60)
+    pieces = _PIECES_OF_ID.findall(shown) if len(shown) > _WHOLE_ID else [shown]
+    return Markup("<wbr>").join(pieces)
+
+
 def state_mark(state: str) -> Markup:
     """Return a state with its sign."""
     return Markup('<span class="state s-{0}"><b aria-hidden="true">{1}</b> {2}</span>').format(
@@ -184,6 +195,7 @@ def _environment() -> jinja2.Environment:
         "seconds": seconds,
         "cut": cut,
         "breakable": breakable,
+        "job_id": job_id,
         "state": state_mark,
         "iso": iso,
         "read": lambda text: ticks.instant(datetime.fromisoformat(text)),

@@ -76,6 +76,14 @@ class JobDetail(Job):
     ]
     next_fires: list[Fire]
     resume_preview: Annotated[ResumePreview | None, Field(description="null unless it is paused")]
+    added: Annotated[
+        Entry | None, Field(description="who added it; null of a job of the code, or where that is pruned")
+    ]
+    changed: Annotated[Entry | None, Field(description="who changed it last since then")]
+    offered: Annotated[bool, Field(description="whether it can be changed and removed here")]
+    version: Annotated[
+        int | None, Field(description="of a job that was added: another one after each change")
+    ]
 
 
 class Jobs(TypedDict):
@@ -174,35 +182,35 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-_Note = Annotated[str | None, Field(max_length=500, description="why, for the audit trail")]
+# An empty text is no time, and must not mean the same as none: a pause would have no end.
+_Moment = Annotated[str, Field(min_length=1, max_length=60)]
+Note = Annotated[str | None, Field(max_length=500, description="why, for the audit trail")]
 
 
 class RunNow(_Body):
     """How to run a job now."""
 
-    tick: Annotated[str | None, Field(max_length=60, description="the tick that the run stands in for")] = (
-        None
-    )
-    note: _Note = None
+    tick: Annotated[_Moment | None, Field(description="the tick that the run stands in for")] = None
+    note: Note = None
 
 
 class Pause(_Body):
     """How to pause a job."""
 
-    note: _Note = None
-    until: Annotated[str | None, Field(max_length=60, description="when the pause ends by itself")] = None
+    note: Note = None
+    until: Annotated[_Moment | None, Field(description="when the pause ends by itself")] = None
 
 
 class Noted(_Body):
     """Why."""
 
-    note: _Note = None
+    note: Note = None
 
 
 _From = Annotated[
     str, Field(alias="from", max_length=60, description="the first time, such as `yesterday 02:30` or `2h`")
 ]
-_To = Annotated[str | None, Field(max_length=60, description="the last time, included; null: now")]
+_To = Annotated[_Moment | None, Field(description="the last time, included; null: now")]
 
 
 class BackfillWanted(_Body):
@@ -216,7 +224,7 @@ class BackfillWanted(_Body):
     )
     rate: Annotated[int | None, Field(description="at most so many runs begin in a minute")] = None
     max_instances: Annotated[int, Field(description="so many of its runs may be under way at once")] = 1
-    note: _Note = None
+    note: Note = None
 
 
 class BackfillPreview(TypedDict):

@@ -10,6 +10,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.model.schedule import Schedule, known_from_text
+from everytick.read.job_ids import natural
 from everytick.read.known_job import Declared
 from everytick.store.database import Ledger
 from everytick.store.declared_options import read_options
@@ -133,7 +134,7 @@ def _changes(found: DryRun, declared: Mapping[str, Job], now: int) -> list[JobCh
         for job_id, kind in what.items()
     ]
     order = ("added", "renamed", "changed", "altered", "removed")
-    return sorted(changes, key=lambda change: (order.index(change.what), change.job_id))
+    return sorted(changes, key=lambda change: (order.index(change.what), natural(change.job_id)))
 
 
 def _row_before(found: DryRun, job_id: str) -> Mapping[str, Any] | None:

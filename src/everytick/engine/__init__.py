@@ -20,6 +20,7 @@
 - `retry`: whether a run that did not succeed is tried again
 - `outcomes`: how runs ended, on the way to the ledger
 - `listeners`: APScheduler's events, for those who listen to them
+- `held`: claimed runs until they are entered, or given back
 - `heartbeats`: heartbeats, the runs that a dead process left behind, and the removal of old rows
 - `backfilling`: makes the runs of backfills
 - `parts`: the parts of work that comes each second, as on the ledger's thread: none stops the others

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import math
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -22,6 +22,7 @@ from everytick.store.writer import Writer
 from everytick.system import system
 from loguru import logger
 
+from .held import Held
 from .listeners import Listeners
 from .outcomes import Outcomes
 from .tasks import RunTask, Tasks
@@ -45,7 +46,7 @@ _WEIGHT = 0.1
 class Admission:
     """Of one process. Lives on the event loop.
 
-    `run` is awaited for each claim that got a slot.
+    `run` is awaited for the first of the claims that got a slot, and then for each of the others.
     """
 
     def __init__(
@@ -56,11 +57,14 @@ class Admission:
         outcomes: Outcomes,
         listeners: Listeners,
         max_workers: int,
-        run: Callable[[Claim], Coroutine[Any, Any, None]],
+        run: Callable[[list[Claim]], Coroutine[Any, Any, None]],
     ) -> None:
         self._jobs, self._me, self._writer = jobs, me, writer
         self._outcomes, self._listeners = outcomes, listeners
         self._max_workers, self._run = max_workers, run
+        # All claims whose run was not entered, wherever they are; but those that run after one that was, in
+        # its slot.
+        self._held, self._behind = Held(), Held()
         # Claimed, but not due yet (jitter, a delayed start), by their first run; the timers of due instants.
         self._early: dict[int, list[Claim]] = {}
         self._timers: dict[int, tuple[asyncio.TimerHandle, list[int]]] = {}
@@ -88,7 +92,7 @@ class Admission:
     def room(self) -> Room:
         """Return how many more runs could begin, beside those that are about to. From any thread."""
         # A list at once: others may change it meanwhile.
-        about_to = sum(claims[0].started for claims in list(self._early.values()))
+        about_to = sum(claim.started for claims in list(self._early.values()) for claim in claims[:1])
         return self._room(len(self._ready) + len(self._waiting) + len(self._starting) + about_to)
 
     def ended(self, seconds: float) -> None:
@@ -96,22 +100,53 @@ class Admission:
         self._takes = max(seconds, self._takes + _WEIGHT * (seconds - self._takes))
         self._ended_at = system.monotonic()
 
+    def hold(self, claims: list[Claim]) -> None:
+        """Take in claims of one job, which are dispatched next. From any thread, at once after the claim."""
+        self._held.add(claims)
+
+    def hold_all(self, claims: Iterable[Claim]) -> list[list[Claim]]:
+        """Take in claims of many jobs; return those together that run one after another, in one slot (R5)."""
+        # They were claimed at one instant.
+        together: dict[tuple[str, int], list[Claim]] = {}
+        for claim in claims:
+            together.setdefault((claim.job_id, claim.claimed), []).append(claim)
+        for of_a_slot in together.values():
+            self.hold(of_a_slot)
+        return list(together.values())
+
     def dispatch(self, claims: list[Claim]) -> None:
-        """Run these claims of one job one after another, when they are due and a slot is free."""
+        """Run claims that are held one after another, when they are due and a slot is free."""
         self._place(claims)
         self._go_on()
 
     def settle_late(self) -> None:
         """Record as missed what was reserved and is too late already, since the clock was set forward."""
-        for run_id, [claim, *others] in list(self._early.items()):
-            job = self._jobs.get(claim.job_id)
-            if not others and job is not None and self.is_missed(claim, job):
+        for run_id, claims in list(self._early.items()):
+            job = self._jobs.get(claims[0].job_id) if claims in self._held else None
+            if len(claims) == 1 and job is not None and self.is_missed(claims, job):
                 del self._early[run_id]
 
-    def is_missed(self, claim: Claim, job: Job) -> bool:
-        """Return whether a tick is too late to run; then it is recorded as missed."""
+    def holds(self, claims: list[Claim], claim: Claim) -> bool:
+        """Return whether a run is still the first of some claims, and none of them was given back."""
+        return claims in self._held and claims[0] is claim
+
+    def take_first(self, claims: list[Claim], claim: Claim) -> bool:
+        """Take a run out of some claims, to enter or to end it; False if it was given back meanwhile."""
+        if not self._held.remove(claims):
+            return False
+        if is_first := claims[0] is claim:
+            del claims[0]
+        if claims:
+            (self._behind if is_first else self._held).add(claims)
+        return is_first
+
+    def is_missed(self, claims: list[Claim], job: Job) -> bool:
+        """Return whether the first of some ticks is too late to run; then it is recorded as missed."""
+        claim = claims[0]
         if claim.kind != "scheduled" or claim.attempt > 1 or not job.too_late(claim.due, now := ticks.now()):
             return False
+        if not self.take_first(claims, claim):
+            return True
         logger.bind(job=job.id).warning(MISSED)
         self._outcomes.write(Outcome(claim, "skipped", "missed", finished=now))
         self._listeners.missed(claim.job_id, claim.due if claim.tick is None else claim.tick)
@@ -137,12 +172,15 @@ class Admission:
 
     def take_back(self, run_id: int) -> Claim | None:
         """Return a run that was claimed and has not begun, which will not begin any more; None if it has."""
-        for claims in (*self._early.values(), *self._waiting, *self._ready, *self.slots.values()):
-            for claim in claims:
-                if claim.run_id == run_id:
-                    claims.remove(claim)
-                    self._forget_empty()
-                    return claim
+        for place in (self._held, self._behind):
+            for claims in place:
+                found = [claim for claim in claims if claim.run_id == run_id]
+                # One that is being recorded as started is asked about again after that.
+                if found and claims[0].run_id not in self._starting and place.remove(claims):
+                    claims.remove(found[0])
+                    if claims:
+                        place.add(claims)
+                    return found[0]
         return None
 
     def close(self) -> None:
@@ -154,17 +192,14 @@ class Admission:
             timer.cancel()
         # A run that is about to be recorded as started is given back after that is done, not before.
         held = (*self._early.values(), *self._starting.values(), *self._waiting, *self._ready)
-        self._outcomes.release([claim for claims in held for claim in claims])
+        self._outcomes.release([claim for claims in held if self._held.remove(claims) for claim in claims])
         for place in (self._timers, self._early, self._starting, self._waiting, self._ready):
             place.clear()
 
-    def _forget_empty(self) -> None:
-        self._early = {run_id: claims for run_id, claims in self._early.items() if claims}
-        self._waiting, self._ready = deque(filter(None, self._waiting)), deque(filter(None, self._ready))
-
     def _place(self, claims: list[Claim]) -> None:
         if self.closed:
-            self._outcomes.release(claims)
+            self._release(claims)
+        if claims not in self._held:
             return
         due = claims[0].due
         if due <= ticks.now():
@@ -205,6 +240,8 @@ class Admission:
         """Give free slots to those that are ready, and have the next ones recorded as started."""
         while self._ready and len(self.slots) < self._max_workers and not self.closed:
             claims = self._ready.popleft()
+            if claims not in self._held:
+                continue
             job_id = claims[0].job_id
             task = self._tasks.start(self._slot(claims), job_id)
             self.slots[task] = claims
@@ -222,33 +259,48 @@ class Admission:
         slots_soon = max(0, self._max_workers - len(self.slots)) + self._free_within(_NEAR)
         requeued: list[tuple[Claim, int]] = []
         for place in (self._ready, self._waiting):
-            for claims in list(place):
-                job = self._jobs.get(claims[0].job_id)
-                if slots_soon > 0 or job is None or not _waits_for_long(claims[0]):
+            for claims in [claims for claims in place if claims in self._held]:
+                if slots_soon > 0 or not _waits_for_long(claims[0]):
                     slots_soon -= 1
                 else:
                     place.remove(claims)
-                    requeued += [(claim, job.most_waiting) for claim in claims]
-        if requeued:
-            self.has_requeued = True
-            self._outcomes.requeue(requeued)
+                    requeued += self._out_of_here(claims)
+        self._requeue(requeued)
         self._go_on()
+
+    def first_due(self) -> int | None:
+        """Return when the first run that was not entered is due, in microseconds UTC. From any thread."""
+        return min((claim.due for claims in self._held for claim in claims[:1]), default=None)
 
     def requeue_overdue(self) -> None:
         """Put runs back into the queue that came due while a job blocks the event loop. From any thread."""
-        requeued: list[tuple[Claim, int]] = []
-        for run_id, claims in list(self._early.items()):
-            job = self._jobs.get(claims[0].job_id)
-            # The loop may answer again at this moment: of the two the one that gets the run out has it.
-            if job is not None and _waits_for_long(claims[0]) and self._early.pop(run_id, None) is claims:
-                requeued += [(claim, job.most_waiting) for claim in claims]
+        # By slices: the loop may answer again at this moment, and take out the first.
+        overdue = [claims for claims in self._held if any(map(_waits_for_long, claims[:1]))]
+        self._requeue([each for claims in overdue for each in self._out_of_here(claims)])
+
+    def _out_of_here(self, claims: list[Claim]) -> list[tuple[Claim, int]]:
+        """Hold claims no longer; return each with how many ticks of its job may wait. None if not held."""
+        if not self._held.remove(claims):
+            return []
+        job = self._jobs.get(claims[0].job_id)
+        if job is None:
+            self._held.add(claims)
+            return []
+        return [(claim, job.most_waiting) for claim in claims]
+
+    def _requeue(self, requeued: list[tuple[Claim, int]]) -> None:
         if requeued:
             self.has_requeued = True
             self._outcomes.requeue(requeued)
 
+    def _release(self, claims: list[Claim]) -> None:
+        """Give back claims that are still held."""
+        if self._held.remove(claims):
+            self._outcomes.release(claims)
+
     def _slot_is_free(self, job_id: str, task: RunTask) -> None:
         # None is left but after a cut.
-        self._outcomes.release(self.slots.pop(task))
+        self._release(self.slots.pop(task))
         if not task.cancelled() and task.exception():
             logger.opt(exception=task.exception()).error("a slot of the runner failed")
         self._go_on()
@@ -256,44 +308,57 @@ class Admission:
             self.when_free(job_id, not self._waiting)
 
     async def _slot(self, claims: list[Claim]) -> None:
-        """Call runs one after another; each leaves the list when its turn comes."""
+        """Call runs one after another; each leaves the list when it is entered, or ends without that."""
         is_first = True
-        while claims and not self.closed:
+        while claims in self._held and not self.closed:
             if claims[0].due > ticks.now():
                 # Not yet due: of several, each has its own jitter; or the clock was set back (R2).
-                self.dispatch(claims.copy())
-                claims.clear()
+                later = claims.copy()
+                if self._held.remove(claims):
+                    self._held.add(later)
+                    self.dispatch(later)
                 return
-            claim = claims.pop(0)
+            running, job_id = self._run(claims), claims[0].job_id
             try:
                 # The first run has the context of the slot's own task, each further one another.
-                await (self._run(claim) if is_first else self._tasks.start(self._run(claim), claim.job_id))
+                await (running if is_first else self._tasks.start(running, job_id))
             except asyncio.CancelledError:
-                # Cut while it waited to be recorded as started: it was not entered.
-                claims.insert(0, claim)
+                # Cut: what was not entered is given back.
                 return
+            finally:
+                self._hold_others(claims)
             is_first = False
+
+    def _hold_others(self, claims: list[Claim]) -> bool:
+        """Hold the claims behind one whose turn is over; return whether there are any."""
+        if is_any := self._behind.remove(claims):
+            self._held.add(claims)
+        return is_any
 
     def _start_waiting(self) -> None:
         """Have those that wait recorded as started, as many as will soon have a slot; no two of one job."""
         room, heads = self._room(len(self._ready)), []
         jobs: set[str] = set()
         while self._waiting and room.is_any:
-            claim, *others = self._waiting[0]
+            claims = self._waiting[0]
+            if claims not in self._held:
+                self._waiting.popleft()
+                continue
+            claim = claims[0]
             job = self._jobs.get(claim.job_id)
             if claim.job_id in jobs or (job is not None and not room.enter(job)):
                 break
             self._waiting.popleft()
             if job is None:
                 # The job was removed meanwhile: the code that begins runs records this.
-                self._ready.append([claim, *others])
-            elif self.is_missed(claim, job):
-                if others:
-                    self._waiting.appendleft(others)
+                self._ready.append(claims)
+            elif self.is_missed(claims, job):
+                if self._hold_others(claims):
+                    self._waiting.appendleft(claims)
             else:
                 jobs.add(claim.job_id)
                 heads.append((claim, job))
-                self._starting[claim.run_id] = [claim, *others]
+                self._starting[claim.run_id] = claims
         if heads:
             loop, me = asyncio.get_running_loop(), self._me
             answer = functools.partial(self._were_started, system.monotonic())
@@ -305,22 +370,25 @@ class Admission:
         if done.exception():
             logger.opt(exception=done.exception()).error("runs could not be recorded as started")
         verdicts = {} if done.exception() else done.result()
-        for claim, *others in starting.values():
+        for run_id, claims in starting.items():
+            if claims not in self._held:
+                continue
+            claim, verdict = claims[0], verdicts.get(run_id)
             job = self._jobs.get(claim.job_id)
-            verdict = verdicts.get(claim.run_id)
             if verdict is None:
-                self._outcomes.release([claim, *others])
+                self._release(claims)
             elif verdict == "busy" and not self.closed:
-                self._wait([claim, *others], ticks.now() + BUSY)
+                self._wait(claims, ticks.now() + BUSY)
             elif job is None or self.may_enter(claim, job, verdict):
                 # As fresh as when it was asked for: the process may have been frozen since.
                 claim.started, claim.at = True, asked
-                self._ready.append([claim, *others])
-            elif verdict == "waits":
-                # With the first of them all wait in the queue, or a later one could begin before it.
-                self._outcomes.release(others)
-            elif others:
-                self._waiting.appendleft(others)
+                self._ready.append(claims)
+            elif self.take_first(claims, claim) and self._hold_others(claims):
+                if verdict == "waits":
+                    # With the first of them all wait in the queue, or a later one could begin before it.
+                    self._release(claims)
+                else:
+                    self._waiting.appendleft(claims)
         self._go_on()
 
 

@@ -23,7 +23,7 @@ from everytick.settings import zone_of_logs
 from everytick.text.wording import cut_in_the_middle, storable, with_further_lines_indented
 from loguru import logger
 
-from .safe_errors import safe_now, type_name
+from .safe_errors import NotShown, safe_now, type_name
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -38,6 +38,7 @@ TIME_OF_LINE = "{time:YYYY-MM-DD HH:mm:ss.SSSZ}"
 
 # What loguru takes for a colour.
 _TAG = re.compile(r"\\?</?(?:[fb]g\s)?[^<>\s]*>")
+_NO_FRAMES = "_everytick_no_frames"
 # By these the engine calls jobs.
 _CALLING = tuple(
     f"{Path(module.__file__).parent}{os.sep}" for module in (asyncio, concurrent.futures) if module.__file__
@@ -166,21 +167,22 @@ def _one_line(problem: BaseException) -> str:
 
 
 def _said(problem: BaseException, seen: set[int]) -> str:
-    shown = traceback.TracebackException(type(problem), problem, None)
+    raised = traceback.TracebackException(type(problem), problem, None)
     # A program may have put anything there.
-    notes: Any = shown.__notes__
-    shown.__notes__ = None
+    notes: Any = raised.__notes__
+    raised.__notes__ = None
     # Masked before the white space goes, which may be a part of a secret.
-    sentence = _on_a_line("".join(shown.format_exception_only()))
+    sentence = _on_a_line("".join(raised.format_exception_only()))
     texts = [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
     sentence += "".join(f" (note: {_on_a_line(note)})" for note in texts)
     if isinstance(problem, BaseExceptionGroup):
         # Often many parts say the same, as when one host does not answer.
-        parts = Counter(_said(part, seen | {id(part)}) for part in problem.exceptions)
-        listed = "; ".join(
-            text if number == 1 else f"{text} ({number} times)" for text, number in parts.items()
-        )
-        return f"{sentence}: [{listed}]"
+        shown = [part for part in problem.exceptions if not isinstance(part, NotShown)]
+        parts = Counter(_said(part, seen | {id(part)}) for part in shown)
+        listed = [text if number == 1 else f"{text} ({number} times)" for text, number in parts.items()]
+        if rest := len(problem.exceptions) - len(shown):
+            listed.append(f"and {rest} more")
+        sentence += f": [{'; '.join(listed)}]"
     cause = problem.__cause__
     if cause is None or id(cause) in seen:
         return sentence
@@ -191,6 +193,12 @@ def _said(problem: BaseException, seen: set[int]) -> str:
 
 def _on_a_line(text: str) -> str:
     return " ".join(masked(text).split())
+
+
+def without_frames(problem: RuntimeError) -> RuntimeError:
+    """Return an error that the engine raises about a job, of which no frame leads to the user's code."""
+    problem.__dict__[_NO_FRAMES] = True
+    return problem
 
 
 def trace(problem: BaseException) -> str:
@@ -204,6 +212,8 @@ def trace(problem: BaseException) -> str:
 def _trace(problem: BaseException) -> str:
     shown = traceback.TracebackException.from_exception(problem)
     _leave_out_machinery(shown)
+    if _NO_FRAMES in problem.__dict__:
+        shown.stack.clear()
     return masked("".join(shown.format()))
 
 

@@ -268,9 +268,15 @@ class Clock:
                 self._writer.hurry()
             return answers
 
+        def hand_over(done: Future[list[Answer]]) -> None:
+            # On the ledger's thread: the loop may be blocked, and then these are given back again.
+            for answer in [] if done.exception() else done.result():
+                if answer.claims:
+                    self._admission.hold(answer.claims)
+            self._loop.call_soon_threadsafe(settle, decisions, done)
+
         settle = functools.partial(self._settle, for_others=for_others)
-        future = self._writer.submit(claim, weight=len(decisions))
-        future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(settle, decisions, done))
+        self._writer.submit(claim, weight=len(decisions)).add_done_callback(hand_over)
 
     def _settle(self, decisions: list[Decision], done: Future[list[Answer]], *, for_others: bool) -> None:
         """Go on after the commit: dispatch what was won, and wait for the next ticks."""

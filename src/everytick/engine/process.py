@@ -70,7 +70,7 @@ class Process:
         self._me = Identity.new(settings.role, digest, settings.job_filter, settings.group_limits)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: Watchdog | None = None
-        self._beacon, self.writer = Beacon(ledger.full_place), Writer(ledger, self._pulse)
+        self._beacon, self.writer = Beacon(ledger.full_place), Writer(ledger, self._pulse, self._glance)
         self._parts = Parts()
         self._heartbeats = Heartbeats(
             self._me,
@@ -141,7 +141,8 @@ class Process:
     def begin(self) -> None:
         """Let the clock run on the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._watchdog = Watchdog(self._loop)
+        # What was given back while the loop was blocked may wait for a slot of this process.
+        self._watchdog = Watchdog(self._loop, self.writer.hurry)
         self._beacon.begin()
         capture.attach(self._settings.log_level)
         let_no_log_line_raise()
@@ -311,8 +312,6 @@ class Process:
         watchdog = self._watchdog
         if watchdog is not None:
             watchdog.look(busy=bool(self._runner.admission.slots))
-            if watchdog.stalled:
-                self._runner.admission.requeue_overdue()
         do, serial = self._parts.do, self._registry.serial
         runs_wait = self._heartbeats.runs_wait or bool(self._backfilling.jobs)
         looks = do("the look for news", self._listening.may_be_news, connection, serial, runs_wait)
@@ -326,6 +325,11 @@ class Process:
             do("the cancellation of runs", self._cancel_unwanted, connection)
             if self._heartbeats.taking:
                 do("the look for added jobs", self._added.look, connection)
+
+    def _glance(self) -> bool:
+        """Look whether the loop enters what was claimed; see `Writer`. On the ledger's thread."""
+        watchdog = self._watchdog
+        return watchdog is not None and watchdog.give_back(self._runner.admission)
 
     def _make_runs(self, connection: Connection) -> None:
         if self._heartbeats.taking and self._backfilling.go_on(connection):
@@ -362,13 +366,13 @@ class Process:
             me = self._me
             self.writer.submit(lambda connection: runs.release(connection, me, claims), keep=True)
         else:
-            self._loop.call_soon_threadsafe(functools.partial(self._take_over_now, claims))
+            self._loop.call_soon_threadsafe(self._dispatch, self._runner.admission.hold_all(claims))
 
     def _take_over_now(self, claims: list[Claim]) -> None:
-        # Those that were claimed at one instant run one after another (R5).
-        together: dict[tuple[str, int], list[Claim]] = {}
-        for claim in claims:
-            self._listeners.submitted(claim)
-            together.setdefault((claim.job_id, claim.claimed), []).append(claim)
-        for of_a_slot in together.values():
+        self._dispatch(self._runner.admission.hold_all(claims))
+
+    def _dispatch(self, held: list[list[Claim]]) -> None:
+        for of_a_slot in held:
+            for claim in of_a_slot:
+                self._listeners.submitted(claim)
             self._runner.admission.dispatch(of_a_slot)

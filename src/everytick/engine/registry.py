@@ -257,4 +257,5 @@ def load(
         where="added while running",
         given=call.options,
         added=True,
+        annotated=call.annotated,
     )

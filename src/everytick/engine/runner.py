@@ -26,7 +26,7 @@ from loguru import logger
 from . import capture
 from .admission import BUSY, Admission
 from .context import Progress, Signals, describe, set_current_run, why_to_end
-from .executor import Calls
+from .executor import Calls, Returned
 from .listeners import Listeners
 from .outcomes import Outcomes
 from .ports import RunNotifier, SpanOpener
@@ -35,8 +35,9 @@ from .retry import with_next_attempt
 from .safe_errors import safe, safe_now
 from .tasks import until_done
 
-# How long a run is certainly ours after its claim, and after a look into the ledger: less than a lease.
-_FRESH_SECONDS, _LOOKED_SECONDS = 5.0, 5.0
+# How long a run is certainly ours, and its job not paused for long, after its claim; and how long it is ours
+# after a look into the ledger: less than a lease.
+_FRESH_SECONDS, _LOOKED_SECONDS = 1.0, 5.0
 # How long a coroutine that was cancelled may take to clean up.
 _CANCEL_SECONDS = 5.0
 
@@ -155,27 +156,30 @@ class Runner:
             _log("WARNING", "interrupted: the process is stopping", job=claim.job_id)
             self._end(claim, started, "interrupted", error=_INTERRUPTED)
 
-    async def _run(self, claim: Claim) -> None:
+    async def _run(self, claims: list[Claim]) -> None:
+        """Run the first of some claims, which is taken out when it is entered, or ends without that."""
+        admission, claim = self.admission, claims[0]
         job = self._jobs.get(claim.job_id)
         if job is None:
-            error = "its job was removed before it could start"
-            self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=error))
+            if admission.take_first(claims, claim):
+                error = "its job was removed before it could start"
+                self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=error))
             return
-        if self.admission.is_missed(claim, job):
+        if admission.is_missed(claims, job):
             return
         # A process that was frozen meanwhile asks the ledger again whether the run is still its own.
         is_fresh = claim.started and system.monotonic() - claim.at <= _FRESH_SECONDS
         while not is_fresh:
             asked = system.monotonic()
             if not await self._start(claim, job):
+                admission.take_first(claims, claim)
                 return
             # That may have taken long, with a ledger that did not answer.
-            if self.admission.closed:
-                self._outcomes.release([claim])
-                return
-            if self.admission.is_missed(claim, job):
+            if admission.closed or not admission.holds(claims, claim) or admission.is_missed(claims, job):
                 return
             is_fresh = system.monotonic() - asked <= _LOOKED_SECONDS
+        if not admission.take_first(claims, claim):
+            return
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
         signals = self._signals[claim.run_id] = Signals()
@@ -187,19 +191,14 @@ class Runner:
             self._end(claim, started, "failed", problem=problem)
             return
         self._tell(job, lambda: self._notifier.began(job))
-        about = {
-            "job": job.id,
-            "tick": self._tick_as_text(claim.tick),
-            "kind": claim.kind,
-            "attempt": claim.attempt,
-            "run": claim.run_id,
-        }
+        about: dict[str, Any] = {"job": job.id, "tick": self._tick_as_text(claim.tick), "kind": claim.kind}
+        about |= {"attempt": claim.attempt, "run": claim.run_id}
         timeout = job.options.timeout
         limit, alarm = (None, None) if timeout is None else self._limited(claim, timeout)
         with logger.contextualize(**about):
             try:
                 with self._open_span(run, claim.due):
-                    value = await self._calls.call(job, claim.run_id, limit)
+                    returned = await self._calls.call(job, claim.run_id, limit)
             except asyncio.CancelledError as problem:
                 self._cancelled(claim, started, problem)
             # Also SystemExit and KeyboardInterrupt: a job cannot stop the scheduler (R12).
@@ -215,8 +214,11 @@ class Runner:
                 else:
                     with suppress(BaseException):
                         logger.trace("{} succeeded", job.name)
-                    result = None if value is None else await result_of(value)
-                    self._end(claim, started, "succeeded", value=value, result=result)
+                    result = None
+                    if returned is not None:
+                        result = await result_of(returned.value)
+                        returned.is_plain |= result.is_json
+                    self._end(claim, started, "succeeded", returned=returned, result=result)
             finally:
                 if alarm is not None:
                     alarm.cancel()
@@ -327,8 +329,8 @@ class Runner:
             return
         problem = done.exception()
         state = "succeeded" if problem is None else "failed"
-        value = done.result() if problem is None else None
-        result = None if value is None else result_now(value)
+        returned = done.result() if problem is None else None
+        result = None if returned is None else result_now(returned.value)
         self._end(claim, started, state, problem=problem, result=result)
 
     def _give_up_on_deaf(self) -> None:
@@ -344,7 +346,7 @@ class Runner:
         started: int,
         state: str,
         *,
-        value: Any = None,
+        returned: Returned | None = None,
         result: Result | None = None,
         problem: BaseException | None = None,
         shown: BaseException | None = None,
@@ -376,6 +378,7 @@ class Runner:
             if problem is None and state != "succeeded":
                 # Listeners tell success from failure by this.
                 problem = TimeoutError(error) if state == "timed_out" else asyncio.CancelledError(error)
+            value = None if returned is None else returned.value
             self._listeners.ended(claim, code, value, problem, trace)
         finally:
             self._ending.discard(mark)

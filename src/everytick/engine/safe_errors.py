@@ -58,6 +58,14 @@ class _Copy(Exception):
         return self.said
 
 
+class _GroupCopy(_Copy, ExceptionGroup):
+    """Stands for a group. All its parts are copies."""
+
+
+class NotShown(_Copy):
+    """Stands for each part of a group that is left out, so that the number of its parts stays true."""
+
+
 async def safe(problem: BaseException) -> BaseException:
     """Return the exception, or a copy of it whose text is at hand. Does not block the event loop."""
     if _is_safe(problem):
@@ -109,10 +117,11 @@ def _is_safe(problem: BaseException) -> bool:
         todo, seen = [problem], set[int]()
         while todo:
             one = todo.pop()
-            if id(one) in seen:
+            # What belongs to a copy are copies.
+            if id(one) in seen or issubclass(type(one), _Copy):
                 continue
             seen.add(id(one))
-            if len(seen) > _MOST_PARTS or not (issubclass(type(one), _Copy) or _is_plain(one)):
+            if len(seen) > _MOST_PARTS or not _is_plain(one):
                 return False
             todo += _related(one)
     except BaseException:
@@ -185,22 +194,37 @@ def _copied(problem: BaseException, made: dict[int, BaseException], left: list[i
     if (known := made.get(id(problem))) is not None:
         return known
     left[0] -= 1
-    copy: BaseException
-    if issubclass(type(problem), BaseExceptionGroup) and left[0] > 0:
-        parts = [_copied(part, made, left) for part in _field(problem, "exceptions")[: max(1, left[0])]]
-        copy = BaseExceptionGroup(_text(lambda: _field(problem, "message")), parts)
-        _give_trace(copy, problem)
+    said = _text(lambda: str(problem))
+    if not issubclass(type(problem), BaseExceptionGroup) or left[0] <= 0:
+        made[id(problem)] = copy = _named(problem, said)
+        _give_origins(copy, _origins(problem, made, left))
     else:
-        copy = _named(problem, _text(lambda: str(problem)))
-    made[id(problem)] = copy
-    if left[0] > 0:
-        for name in ("__cause__", "__context__"):
-            other = _field(problem, name)
-            setattr(copy, name, None if other is None else _copied(other, made, left))
-        copy.__suppress_context__ = _field(problem, "__suppress_context__")
+        # Before the parts: there are groups with hundreds of them, which take all the room that is left.
+        origins = _origins(problem, made, left)
+        parts = _field(problem, "exceptions")
+        shown = [_copied(part, made, left) for part in parts[: max(1, left[0])]]
+        shown += [NotShown()] * (len(parts) - len(shown))
+        made[id(problem)] = copy = _named(problem, said, (_GroupCopy,), "", shown)
+        _give_origins(copy, origins)
+    copy.__suppress_context__ = _field(problem, "__suppress_context__")
     for note in _notes(problem):
         copy.add_note(_text(partial(str, note)))
     return copy
+
+
+def _origins(
+    problem: BaseException, made: dict[int, BaseException], left: list[int]
+) -> dict[str, BaseException]:
+    """Return copies of the exceptions that one comes from, as far as they are shown."""
+    found = {name: _field(problem, name) for name in ("__cause__", "__context__")}
+    return {
+        name: _copied(other, made, left) for name, other in found.items() if other is not None and left[0] > 0
+    }
+
+
+def _give_origins(copy: BaseException, origins: dict[str, BaseException]) -> None:
+    for name, other in origins.items():
+        setattr(copy, name, other)
 
 
 def _field(problem: BaseException, name: str) -> Any:
@@ -217,10 +241,12 @@ def _notes(problem: BaseException) -> list[object]:
         return []
 
 
-def _named(problem: BaseException, said: str) -> BaseException:
+def _named(
+    problem: BaseException, said: str, bases: tuple[type, ...] = (_Copy,), *args: object
+) -> BaseException:
     kind = type(problem)
     names = {name: name_of(kind, name) for name in ("__module__", "__qualname__")}
-    copy: BaseException = type(name_of(kind, "__name__"), (_Copy,), {**names, "said": said})()
+    copy: BaseException = type(name_of(kind, "__name__"), bases, {**names, "said": said})(*args)
     _give_trace(copy, problem)
     return copy
 

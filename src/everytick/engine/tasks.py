@@ -7,10 +7,12 @@ import contextvars
 import sys
 from collections.abc import Coroutine, Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from everytick.model.functions import is_awaitable
 from loguru import logger
 
-from .context import current_run, run_in
+from .context import Run, current_run, run_in
 from .safe_errors import safe_now
 
 
@@ -57,6 +59,16 @@ class Tasks:
         return RunTask(work, job_id, variables)
 
 
+# The runs whose functions handed back a future: it is carried out, and may fail, when the run is over.
+_handed_back: WeakKeyDictionary[asyncio.Future[Any], Run] = WeakKeyDictionary()
+
+
+def remember_whose(value: Any) -> None:
+    """Note of what run a future is that its function handed back, for the case that it fails."""
+    if is_awaitable(value) and asyncio.isfuture(value) and (run := current_run()) is not None:
+        _handed_back[value] = run
+
+
 class OwnTask(asyncio.Task[Any]):
     """A task of the scheduler's own, which no run can cancel, as by cancelling all tasks."""
 
@@ -80,6 +92,8 @@ def tell_of_error(loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> Non
     problem, task = about.get("exception"), about.get("task") or about.get("future") or about.get("handle")
     variables = getattr(task, "_context", None)
     run = run_in(variables) if isinstance(variables, contextvars.Context) else None
+    if run is None and asyncio.isfuture(task):
+        run = _handed_back.get(task)
     coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
     what = getattr(coroutine, "__qualname__", type(task).__name__)
     whose = "" if run is None else f", of job {run.job_id}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from everytick.errors import NotFoundError
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.read.audit import who_added
 from everytick.read.job_ids import list_job_ids
 from everytick.read.known_job import find_job
 from everytick.read.runs import run_row
@@ -104,6 +105,7 @@ def why(
         account = Account(facts)
         tick = _explain(account, when, run_id)
         _about_the_code(account)
+        _about_its_addition(account)
     return Explanation(
         job_id,
         tick,
@@ -265,6 +267,21 @@ def _about_the_code(account: Account) -> None:
             f" ({facts.declared.schedule.text}), which the"
             " next start puts in force"
         )
+
+
+def _about_its_addition(account: Account) -> None:
+    """Say who added a job while running, and who changed it last."""
+    facts = account.facts
+    if not facts.known.was_added or facts.row.removed_us is not None:
+        return
+    added, changed = who_added(facts.connection, facts.job_id)
+    said = [
+        f"{what}{account.who(action)}".rstrip()
+        for row, action, what in ((added, "add", "was added while running"), (changed, "change", "changed"))
+        if row is not None
+    ]
+    if said:
+        account.say(f"it {', and '.join(said)}")
 
 
 def _shown(facts: Facts, instant: int) -> str:

@@ -3,6 +3,7 @@
 - `job`: one `add_job(...)` call, its options and its id
 - `functions`: which function a job calls, and whether it takes the arguments
 - `allowed_functions`: which functions a row of the ledger may name
+- `offers`: functions that the code offers for jobs that people add, and what they take
 - `kept_data`: the data of a job as a row of the ledger holds them, checked
 - `heartbeat_url`: checks an address that is called at the beginning and the end of a run
 - `schedule`: a trigger's canonical form, as plain data that the ledger can keep

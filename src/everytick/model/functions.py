@@ -5,7 +5,6 @@ Every function here raises ValueError with a sentence, but for `check_that_it_ra
 
 from __future__ import annotations
 
-import asyncio
 import dis
 import functools
 import inspect
@@ -13,8 +12,9 @@ import json
 import math
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from importlib import import_module
+from itertools import islice
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
@@ -26,8 +26,13 @@ _DEEPEST = 50
 _LONGEST_NUMBER = 1_024
 _LARGEST_KIB = 64
 _CALLED = "; if the function was called here, leave the parentheses out: write_csv, not write_csv()"
+_INSTEAD = "write a function at the top of a module, such as one in app/services/"
 # A reference: names with dots, a colon, names with dots.
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+# What may have work in it that nobody did, of how many items that is looked at, and what works when iterated.
+# Looked for by `is`: the class of a class may have an `==` and a hash of its own.
+_CONTAINERS, _MOST_ITEMS = (list, tuple, set, frozenset, dict), 1_000
+_LAZY = (map, filter, zip, enumerate)
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
@@ -41,9 +46,26 @@ def resolve(function: Any) -> Callable[..., Any]:
     if not callable(function):
         _close(function)
         raise ValueError(f"{_described(function)} is not a function{_CALLED}")
-    if _is_generator(inner := unwrapped(function)) or _is_generator(type(inner).__call__):
+    inner = unwrapped(function)
+    if isinstance(inner, type):
+        _check_class(inner)
+    if _is_generator(inner) or _is_generator(type(inner).__call__):
         raise ValueError(f"{function_name(function)} has a `yield`: calling it would run nothing of it")
     return function  # type: ignore[no-any-return]
+
+
+def _check_class(kind: type) -> None:
+    """Refuse a class of which the user's code runs nothing when an object of it is made."""
+    members = {name: member for base in reversed(kind.__mro__) for name, member in vars(base).items()}
+    if "__call__" in members:
+        raise ValueError(
+            f"{kind.__qualname__} is a class: each run would make an object and not call it: give an object,"
+            f" {kind.__qualname__}()"
+        )
+    made = [members.get(name) for name in ("__init__", "__new__")]
+    runs_code = any(isinstance(getattr(it, "__func__", it), FunctionType) for it in made)
+    if issubclass(kind, BaseException) or not runs_code:
+        raise ValueError(f"{kind.__qualname__} is a class: each run would make an object and do nothing else")
 
 
 def _described(value: Any) -> str:
@@ -124,6 +146,16 @@ def unwrapped(function: Any) -> Any:
     return function
 
 
+def code_of(function: Any) -> CodeType | None:
+    """Return the code of the innermost function that is called, below its decorators; None without any."""
+    inner = inspect.unwrap(unwrapped(function))
+    for one in (inner, type(inner).__call__):
+        code = getattr(one, "__code__", None)
+        if isinstance(code, CodeType):
+            return code
+    return None
+
+
 def is_coroutine_function(function: Any) -> bool:
     """Return whether calling it gives a coroutine, as far as that can be seen without a call."""
     function = unwrapped(function)
@@ -138,39 +170,70 @@ def is_awaitable(value: Any) -> bool:
     kind = type(value)
     if issubclass(kind, GeneratorType):
         return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
-    return issubclass(kind, Awaitable)
+    return _has(kind, "__await__")
+
+
+def _has(kind: type, name: str) -> bool:
+    """Return whether a class has an attribute. Asks Python, as code of its metaclass may take its time."""
+    bases = vars(type)["__mro__"].__get__(kind)
+    return any(name in vars(type)["__dict__"].__get__(base) for base in bases)
 
 
 def check_that_it_ran(value: Any) -> None:
     """Refuse what a function handed back if it is work that nobody did: the run was no success.
 
     A generator or a coroutine of which something has run is a value as any other, and so is a future (or
-    task), which is carried out elsewhere. Of another awaitable that cannot be seen: it is refused.
+    task), which is carried out elsewhere. Of another awaitable, and of what works while it is walked
+    through (`map`, `filter`, `zip`, `enumerate`, all of `itertools`), that cannot be seen: it is refused. In
+    a list, a tuple, a set and a dict the first items are looked at, for coroutines and generators.
     """
-    made = value
-    if type(value).__module__ == "contextlib":
+    kind = type(value)
+    module, name = _module_of(kind), _name_of(kind)
+    if any(kind is it for it in _CONTAINERS):
+        items = value.values() if kind is dict else value
+        found = [what for item in islice(items, _MOST_ITEMS) if (what := _not_begun(item)) is not None]
+        what = f"a {name} with {found[0]}" if found else None
+    elif module == "contextlib":
         # A function under `contextlib.contextmanager` returns an object with the generator inside.
-        value = getattr(value, "gen", value)
+        inner = getattr(value, "gen", value)
+        what, how = _not_begun(inner), "async with" if isinstance(inner, AsyncGeneratorType) else "with"
+        if what is not None:
+            raise RuntimeError(f"the function handed back {what} that nobody ran: use it in `{how}`")
+    elif (what := _not_begun(value)) is None and (
+        any(kind is it for it in _LAZY)
+        or module == "itertools"
+        or (is_awaitable(value) and not _has(kind, "_asyncio_future_blocking") and not _is_of_python(kind))
+    ):
+        what = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    if what is not None:
+        raise RuntimeError(f"the function handed back {what} that nobody ran")
+
+
+def _is_of_python(kind: type) -> bool:
+    return issubclass(kind, GeneratorType | AsyncGeneratorType | CoroutineType)
+
+
+def _module_of(kind: type) -> Any:
+    return vars(type)["__module__"].__get__(kind)
+
+
+def _name_of(kind: type) -> str:
+    name: str = vars(type)["__name__"].__get__(kind)
+    return name
+
+
+def _not_begun(value: Any) -> str | None:
+    """Return the name of work of which nothing has run; a coroutine is closed. None for other values."""
     kind = type(value)
     if issubclass(kind, GeneratorType):
-        what = "a generator" if inspect.getgeneratorstate(value) == inspect.GEN_CREATED else None
-    elif issubclass(kind, AsyncGeneratorType):
-        what = "an async generator" if _is_untouched(value) else None
-    elif issubclass(kind, CoroutineType):
-        what = None
-        if inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
-            what = "a coroutine"
-            # Or Python would warn of it as well.
-            value.close()
-    elif is_awaitable(value) and not asyncio.isfuture(value):
-        what = f"a {kind.__name__}"
-    else:
-        what = None
-    if what is not None:
-        raise RuntimeError(
-            f"the function handed back {what} that nobody ran"
-            + ("" if made is value else f": use it in `{'async ' if kind is AsyncGeneratorType else ''}with`")
-        )
+        return "a generator" if inspect.getgeneratorstate(value) == inspect.GEN_CREATED else None
+    if issubclass(kind, AsyncGeneratorType):
+        return "an async generator" if _is_untouched(value) else None
+    if issubclass(kind, CoroutineType) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
+        # Or Python would warn of it as well.
+        value.close()
+        return "a coroutine"
+    return None
 
 
 def _is_untouched(generator: AsyncGeneratorType[Any, Any]) -> bool:
@@ -197,9 +260,17 @@ def reference(function: Any) -> str:
 
 def stable_reference(function: Any) -> str:
     """Return the `module:name` by which any process of the application finds this very function."""
-    name = function_name(function)
+    found = named_reference(function)
+    # Equal, not the same: a class method is made anew each time it is asked for.
+    if _imported(found) != function:
+        raise ValueError(f"{found!r} is another object than the function that was given: {_INSTEAD}")
+    return found
+
+
+def named_reference(function: Any) -> str:
+    """Return the same, without a look whether it is found there: a decorator is called before it is."""
+    name, instead = function_name(function), _INSTEAD
     found = reference(function)
-    instead = "write a function at the top of a module, such as one in app/services/"
     if isinstance(function, functools.partial):
         raise ValueError(f"a partial of {name} cannot be kept as data: give the function, args= and kwargs=")
     if "<lambda>" in found:
@@ -213,9 +284,6 @@ def stable_reference(function: Any) -> str:
         found = f"{reference(owner)}.{function.__name__}"
     if found.startswith("__main__:"):
         raise ValueError(f"{name} stands in the program that was started, not in a module: {instead}")
-    # Equal, not the same: a class method is made anew each time it is asked for.
-    if _imported(found) != function:
-        raise ValueError(f"{found!r} is another object than the function that was given: {instead}")
     return found
 
 

@@ -121,6 +121,7 @@ class Job:
 
     given: the options that the declaration names; the others are the application's defaults.
     added: the job was added while running and is kept in the ledger, not declared in the code.
+    annotated: its function gets what its annotations name, such as a date, made from the text that is kept.
     renamed_from: the id that it had before, whose history, pause and watermark it takes over.
     owner: what `remove()`, `modify()` and their like are asked of.
     """
@@ -138,6 +139,7 @@ class Job:
     # It may hold the address of `ping`, which is not shown; `options` has all else of it.
     given: Mapping[str, Any] = field(default_factory=dict, repr=False)
     added: bool = False
+    annotated: bool = False
     renamed_from: str | None = None
     owner: Any = field(default=None, repr=False, compare=False)
 

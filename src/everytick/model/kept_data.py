@@ -14,11 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from . import ticks
 
 _VERSION = "this version of everytick"
-# Instants are microseconds UTC. Beyond these years no calendar of Python goes.
-_FIRST = -62_000_000_000 * ticks.SECOND
 _CENTURY = 100 * 366 * ticks.DAY
 
-_Instant = Annotated[int, Field(ge=_FIRST, le=ticks.LAST)]
+# Instants are microseconds UTC. Beyond these years no calendar of Python goes.
+_Instant = Annotated[int, Field(ge=ticks.FIRST, le=ticks.LAST)]
 _Jitter = Annotated[int, Field(ge=0, le=_CENTURY)]
 _Amount = Annotated[int, Field(ge=0, le=36_500)]
 
@@ -95,12 +94,14 @@ class KeptCall(_Kept):
 
     options: those that it named.
     defaults: the others, as the process that runs it has filled them in.
+    annotated: whether the function gets what its annotations name, such as a date, made from the text here.
     """
 
     args: list[Any]
     kwargs: dict[str, Any]
     options: dict[str, Any]
     defaults: dict[str, Any] | None = None
+    annotated: bool = False
 
 
 _Model = TypeVar("_Model", bound=_Kept)

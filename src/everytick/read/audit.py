@@ -59,6 +59,13 @@ def last_added(connection: Reader, job_id: str) -> Any | None:
     return next(iter(_newest(connection, added, 1)), None)
 
 
+def who_added(connection: Reader, job_id: str) -> tuple[Any | None, Any | None]:
+    """Return the row about a job's last addition and that about its newest change since; None for no row."""
+    added, changed = (newest_request(connection, job_id, action) for action in ("add", "change"))
+    is_later = changed is not None and (added is None or changed.audit_id > added.audit_id)
+    return added, changed if is_later else None
+
+
 def requests_about(connection: Reader, run_id: int) -> list[Any]:
     """Return the rows of what people and programs asked for about a run, oldest first."""
     return connection.rows(_ABOUT_RUN, {"run_id": run_id})

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
@@ -16,12 +16,14 @@ from everytick.text.schedules import in_words
 
 from . import plan
 from .backfills import running_backfills
-from .job_ids import no_such_job
+from .job_ids import natural, no_such_job
 from .jobs import ShownJob, shown_jobs
 from .known_job import Declared, DueJob, KnownJob
 
 if TYPE_CHECKING:
     from .schemas import Backfill, Fire, LeftOutTick
+
+T = TypeVar("T")
 
 # Of how many days that are left out is told.
 _MOST_LEFT_OUT = 1_000
@@ -99,11 +101,9 @@ class Coming:
             "max_workers": self.max_workers,
             "jobs": [
                 {"job_id": load.job_id, "ticks": load.count, "first": iso(load.first), "last": iso(load.last)}
-                for _job_id, load in sorted(self.findings.loads.items())
+                for _job_id, load in _in_order(self.findings.loads)
             ],
-            "gaps": [
-                {"job_id": job_id, "next_tick": iso(tick)} for job_id, tick in sorted(self.gaps.items())
-            ],
+            "gaps": [{"job_id": job_id, "next_tick": iso(tick)} for job_id, tick in _in_order(self.gaps)],
             "overlaps": [
                 {
                     "job_id": overlap.job_id,
@@ -112,7 +112,7 @@ class Coming:
                     "p95": overlap.seconds,
                     "overlap": overlap.then,
                 }
-                for _job_id, overlap in sorted(self.findings.overlaps.items())
+                for _job_id, overlap in _in_order(self.findings.overlaps)
             ],
             "collisions": [
                 {
@@ -131,6 +131,10 @@ class Coming:
             "left_out": [tick.as_json() for tick in self.left_out],
             "backfills": self.backfills,
         }
+
+
+def _in_order(of_jobs: Mapping[str, T]) -> list[tuple[str, T]]:
+    return sorted(of_jobs.items(), key=lambda one: natural(one[0]))
 
 
 def _run_statistics(job: ShownJob, declared: Declared) -> plan.RunStatistics:
@@ -245,7 +249,7 @@ def due_between(jobs: Iterable[DueJob], begin: int, end: int) -> list[Due]:
         for job in jobs
         if job.schedule is not None and (tick := job.schedule.next_tick(begin - 1)) is not None and tick < end
     ]
-    return sorted(found, key=lambda one: (one.tick, one.job.id))
+    return sorted(found, key=lambda one: (one.tick, natural(one.job.id)))
 
 
 def soonest(due: Sequence[Due], end: int, of_each: int, limit: int) -> list[ComingTick]:
@@ -255,7 +259,7 @@ def soonest(due: Sequence[Due], end: int, of_each: int, limit: int) -> list[Comi
     """
     # The other jobs have their first ticks later than these.
     found = [tick for one in due[:limit] for tick in islice(ticks_between([one.job], one.tick, end), of_each)]
-    return sorted(found, key=lambda one: (one.tick, one.job_id))[:limit]
+    return sorted(found, key=lambda one: (one.tick, natural(one.job_id)))[:limit]
 
 
 def ticks_between(jobs: Iterable[DueJob], begin: int, end: int) -> Iterator[ComingTick]:
@@ -275,4 +279,4 @@ def left_out_between(jobs: Iterable[DueJob | ShownJob], begin: int, end: int) ->
         if (schedule := job.schedule) is not None and isinstance(schedule.ticks, ticks.ExcludingTicks)
         for tick, why in islice(schedule.ticks.left_out_between(begin, end), _MOST_LEFT_OUT)
     ]
-    return sorted(found)[:_MOST_LEFT_OUT]
+    return sorted(found, key=lambda one: (one.tick, natural(one.job_id)))[:_MOST_LEFT_OUT]

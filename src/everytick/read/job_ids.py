@@ -44,14 +44,14 @@ def matching(patterns: Iterable[str], known: Iterable[str]) -> set[str]:
     return found
 
 
-def natural(job_id: str) -> list[tuple[bool, int, str]]:
-    """Return what sorts ids as people do: `sync_2` before `sync_10`."""
+def natural(job_id: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """Return what sorts ids as people do: `sync_2` before `sync_10`. No two ids have the same."""
     parts = re.findall(r"\d+|\D+", job_id)
     # Without its zeros, a number with more digits is larger; Python makes no number of some thousand digits.
     return [
         (False, len(digits), digits) if (digits := part.lstrip("0") or "0").isdecimal() else (True, 0, part)
         for part in parts
-    ]
+    ], job_id
 
 
 def list_job_ids(connection: Reader) -> list[str]:
@@ -60,8 +60,9 @@ def list_job_ids(connection: Reader) -> list[str]:
 
 
 def known_job_ids(ledger: Ledger) -> list[str]:
-    """Return the ids of all jobs that the ledger knows and that are not removed."""
+    """Return the ids of all jobs that the ledger knows and that are not removed, as people sort them."""
     if not ledger.exists():
         return []
     with connect(ledger) as connection:
-        return connection.values("SELECT job_id FROM scheduler_jobs WHERE removed_us IS NULL ORDER BY job_id")
+        found = connection.values("SELECT job_id FROM scheduler_jobs WHERE removed_us IS NULL")
+    return sorted(found, key=natural)

@@ -16,6 +16,7 @@ from everytick.model import ticks
 from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.job import OPTION_NAMES, Job, Options
 from everytick.model.kept_data import KeptCall, read_call
+from everytick.model.offers import Offer
 from everytick.model.schedule import Schedule, known_from_text
 from everytick.settings import SchedulerSettings
 from everytick.store import unreadable
@@ -51,11 +52,13 @@ class Declared:
     jobs: those that stand in the code.
     defaults: the options of jobs that name none, where no process of this version has run them yet.
     allowed: the functions that jobs may call which were added while running.
+    offers: those for which people may add jobs; None where the code is not loaded, which names them.
     """
 
     jobs: Sequence[Job]
     defaults: Mapping[str, Any]
     allowed: AllowedFunctions
+    offers: Mapping[str, Offer] | None = None
 
     @cached_property
     def in_code(self) -> dict[str, Job]:
@@ -170,6 +173,11 @@ class KnownJob(DueJob):
             return Options.of({**_filled_in(call, declared), **_known(call.options)})
         except ValueError:
             return None
+
+    def is_offered(self, declared: Declared) -> bool:
+        """Return whether people may change and remove it: it was added, and calls what the code offers."""
+        is_there = self.was_added and self.row.removed_us is None and self.id not in declared.in_code
+        return is_there and self.row.function in (declared.offers or {})
 
     def load(self, declared: Declared) -> tuple[Job | None, str | None]:
         """Return it as it would run, or why it cannot run here. Nothing is imported for it.

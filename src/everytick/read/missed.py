@@ -11,6 +11,7 @@ from everytick.store.querying import Reader, among, pieces
 from everytick.text.instants import iso, short
 
 from .endings import newest_endings
+from .job_ids import natural
 from .known_job import IN_FORCE, DueJob
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def find_missed(
         for one, recorded in skipped
         if one.job_id not in endings or endings[one.job_id].finished_us <= recorded
     ]
-    return sorted(found, key=lambda one: (-one.tick, one.job_id))
+    return sorted(found, key=lambda one: (-one.tick, natural(one.job_id)))
 
 
 def _skipped(connection: Reader) -> Iterator[tuple[Missed, int]]:

@@ -10,6 +10,8 @@ from itertools import groupby
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
 
+from .job_ids import natural
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -73,18 +75,20 @@ class Load:
 
 def plan(schedules: Mapping[str, Schedule], begin: int, end: int) -> Iterator[Planned]:
     """Yield the ticks in [begin, end) of all jobs, in order of time, then of job id."""
-    first = [(schedule.next_tick(begin - 1), job_id) for job_id, schedule in schedules.items()]
-    heap = [(tick, job_id) for tick, job_id in first if tick is not None]
+    job_ids = sorted(schedules, key=natural)
+    first = [(schedules[job_id].next_tick(begin - 1), place) for place, job_id in enumerate(job_ids)]
+    heap = [(tick, place) for tick, place in first if tick is not None]
     heapq.heapify(heap)
     while heap and heap[0][0] < end:
-        tick, job_id = heap[0]
+        tick, place = heap[0]
+        job_id = job_ids[place]
         schedule = schedules[job_id]
         yield Planned(tick, job_id, schedule.ticks.note(tick))
         following = schedule.next_tick(tick)
         if following is None:
             heapq.heappop(heap)
         else:
-            heapq.heapreplace(heap, (following, job_id))
+            heapq.heapreplace(heap, (following, place))
 
 
 def gaps(schedules: Mapping[str, Schedule], begin: int, end: int) -> dict[str, int | None]:
@@ -106,7 +110,7 @@ def often(loads: Iterable[Load], most: int) -> list[Load]:
     The other jobs have at most `most` ticks together, or one each. Jobs with the same number of ticks are
     treated alike.
     """
-    found = sorted(loads, key=lambda load: (load.count, load.job_id))
+    found = sorted(loads, key=lambda load: (load.count, natural(load.job_id)))
     number, highest = 0, 1
     for count, alike in groupby(found, key=lambda load: load.count):
         number += count * len(list(alike))
@@ -114,7 +118,7 @@ def often(loads: Iterable[Load], most: int) -> list[Load]:
             break
         highest = count
     return sorted(
-        (load for load in found if load.count > highest), key=lambda load: (-load.count, load.job_id)
+        (load for load in found if load.count > highest), key=lambda load: (-load.count, natural(load.job_id))
     )
 
 
@@ -161,7 +165,9 @@ class Findings:
     def collisions(self) -> list[Collision]:
         """Return which jobs are due together, the largest numbers of them first."""
         found = self._collisions.values()
-        return sorted(found, key=lambda one: (-len(one.job_ids), -one.count, one.first, one.job_ids))
+        return sorted(
+            found, key=lambda one: (-len(one.job_ids), -one.count, one.first, list(map(natural, one.job_ids)))
+        )
 
     def _run(self, planned: Planned, run_statistics: RunStatistics) -> None:
         """Let a run begin that takes as long as p95, unless there is no room for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,7 +14,7 @@ from everytick.store.database import Ledger
 from everytick.store.querying import Reader, connect_checked
 from everytick.text.instants import iso
 
-from .audit import audit_row, requests_about
+from .audit import requests_about, who_added
 from .in_the_way import runs_in_the_way, ticks_behind
 from .known_job import find_job
 from .last_runs import succeeded_before
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from . import schemas
 
 T = TypeVar("T")
+
+# Where a captured line begins with the time at which it was written, see `capture.TIME_OF_LINE`; the offset
+# of a zone may have seconds.
+_TIME_OF_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-][\d:.]+ ", re.MULTILINE)
 
 # By the primary keys, which begin with the run.
 _LOGS = "SELECT attempt, text FROM scheduler_logs WHERE run_id = :run_id"
@@ -66,7 +71,7 @@ def details_of(connection: Reader, row: Any) -> schemas.RunDetails:
     """Return the same of a row of the runs."""
     job = find_job(connection, row.job_id)
     good = succeeded_before(connection, row) if row.state in FAILING else None
-    asked = [audit_row(one) for one in requests_about(connection, row.run_id)]
+    added = who_added(connection, row.job_id) if job and job.was_added else ()
     return {
         **shown(row, dead=died(connection, [row]), said=report_of(connection, row)),
         "job_name": job.row.name if job else None,
@@ -78,10 +83,8 @@ def details_of(connection: Reader, row: Any) -> schemas.RunDetails:
         "replaced_by": iso(row.replaced_by_us),
         # Where a job has no grace time it is far beyond all dates.
         "rerun_until": iso(min(row.rerun_until_us, ticks.LAST)) if row.rerun_until_us else None,
-        "asked": [
-            {"at": one["at"], "who": one["who"], "action": one["action"], "note": one["note"]}
-            for one in asked
-        ],
+        "added": _requests(one for one in added if one is not None),
+        "asked": _requests(requests_about(connection, row.run_id)),
         "ticks_behind": ticks_behind(connection, row),
         "behind": [hold.row.run_id for hold in runs_in_the_way(connection, row)],
         "last_success": None
@@ -89,6 +92,10 @@ def details_of(connection: Reader, row: Any) -> schemas.RunDetails:
         else {"run_id": good.run_id, "finished_at": iso(good.finished_us)},
         "attempts": _attempts(connection, row),
     }
+
+
+def _requests(rows: Iterable[Any]) -> list[schemas.Request]:
+    return [{"at": iso(row.at_us), "who": row.who, "action": row.action, "note": row.note} for row in rows]
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,11 @@ def equal_in_a_row(attempts: Iterable[T], said: Callable[[T], Hashable]) -> list
     `said`: the words of an attempt, such as its state, error and traceback.
     """
     return [list(group) for _said, group in groupby(attempts, said)]
+
+
+def without_times(log: str | None) -> str:
+    """Return what an attempt logged without the times of the lines: equal logs differ by these alone."""
+    return _TIME_OF_LINE.sub("", log or "")
 
 
 def attempts_of(connection: Reader, row: Any) -> list[Attempt]:

@@ -84,7 +84,10 @@ class JobRow(JobDefinition, JobOutcomes):
     """A job, when it is due, and what became of it lately: `jobs --json`."""
 
     waits_for: Annotated[
-        str | None, Field(description="for which place a run of it waits: `group database (2 of 2)`")
+        str | None,
+        Field(
+            description="what a run of it waits for: `run 13 (max_instances=1)`, `group database (2 of 2)`"
+        ),
     ]
 
 
@@ -255,6 +258,9 @@ class RunDetails(RunRow):
     ]
     rerun_until: Annotated[
         Time | None, Field(description="until when a run that was cut off may begin its next attempt")
+    ]
+    added: Annotated[
+        list[Request], Field(description="who added its job while running, and changed it last; else empty")
     ]
     asked: Annotated[list[Request], Field(description="oldest first")]
     ticks_behind: Annotated[int, Field(description="how many ticks were skipped as overlap because of it")]

@@ -60,8 +60,8 @@ def read_options(kept: object) -> Mapping[str, Any]:
 def shown_arguments(job: Job) -> list[str]:
     """Return the arguments of a job as people are shown them."""
     return [
-        *(_shown(value) for value in job.args),
-        *(f"{name}={_shown(value, name)}" for name, value in job.kwargs.items()),
+        *(shown_value(value) for value in job.args),
+        *(f"{name}={shown_value(value, name)}" for name, value in job.kwargs.items()),
     ]
 
 
@@ -83,6 +83,6 @@ def _next_run_time(job: Job) -> str | None:
     return "at each start" + (f", {duration(job.startup_delay)} later" if job.startup_delay else "")
 
 
-def _shown(value: object, name: str = "") -> str:
+def shown_value(value: object, name: str = "") -> str:
     """Return a value as code has it, on one line, shortened and without secrets."""
     return masked(one_line(_reprs.repr(without_secrets(value, name, _MOST))))

@@ -65,11 +65,12 @@ def _compare(
     """Compare each job with its row, and write down those that are new or different."""
     rows = {}
     for row in connection.execute(job_sql.LIST_DEFINED).fetchall():
+        there = _Row(*row)
         # A file takes anything in any column (R8): such an id is no job's.
-        if type(row[0]) is str:
-            rows[row[0]] = _Row.of(row)
-        if type(row[0]) is not str or type(row[_WATERMARK]) is not int:
-            found.unreadable.append(str(row[0]))
+        if type(there.job_id) is str:
+            rows[there.job_id] = there.without_odd_watermark()
+        if type(there.job_id) is not str or type(there.watermark) is not int:
+            found.unreadable.append(str(there.job_id))
     new = [job for job in jobs if job.id not in rows]
     found.added += [job.id for job in new]
     found.watermarks |= {job.id: now for job in new}
@@ -185,7 +186,8 @@ def call_data(job: Job) -> str:
     """
     filled_in = {name: value for name, value in asdict(job.options).items() if name not in job.given}
     call = {"args": list(job.args), "kwargs": job.kwargs, "options": dict(job.given), "defaults": filled_in}
-    return json.dumps(call)
+    # Only where it matters: a former version does not know it.
+    return json.dumps({**call, "annotated": True} if job.annotated else call)
 
 
 def keep_options(connection: Connection, loaded: Sequence[tuple[AddedRow, Job]]) -> None:
@@ -299,10 +301,6 @@ def _described(job: Job) -> tuple[object, ...]:
     )
 
 
-# Its place in LIST_DEFINED.
-_WATERMARK = 11
-
-
 class _Row(NamedTuple):
     """A job as LIST_DEFINED gives it."""
 
@@ -326,11 +324,9 @@ class _Row(NamedTuple):
     exhausted: int | None
     disabled_by: str | None
 
-    @staticmethod
-    def of(row: Sequence[Any]) -> _Row:
-        """Return a row as it is, but for a watermark that is no number: as `JobState` has it."""
-        known = _Row(*row)
-        return known if type(known.watermark) is int else known._replace(watermark=ticks.FOREVER)
+    def without_odd_watermark(self) -> _Row:
+        """Return the row as it is, but for a watermark that is no number: as `JobState` has it."""
+        return self if type(self.watermark) is int else self._replace(watermark=ticks.FOREVER)
 
     def is_pause_over(self, now: int) -> bool:
         """As that of `JobState`."""

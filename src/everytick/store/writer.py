@@ -33,6 +33,8 @@ _GATHER_SECONDS = 0.01
 # How many operations, and how many claimed jobs, one transaction takes at most.
 _BATCH, _CLAIMED = 1_000, 500
 _RETRY_SECONDS = 1.0
+# How often it is looked whether what was claimed is entered.
+_GLANCE_SECONDS = 0.2
 # How long others are not told again that there is something to look for.
 _TELL_SECONDS = 0.1
 # How long the end waits for a checkpoint that is under way.
@@ -72,17 +74,19 @@ _LEFT_OUT = object()
 class Writer:
     """Runs operations in transactions on a thread of its own.
 
-    `pulse` is called about once a second between transactions.
+    `pulse` is called about once a second between transactions; `glance` a moment after a commit, and again
+    as long as it returns True.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         pulse: Callable[[Connection], None] | None = None,
+        glance: Callable[[], bool] = lambda: False,
         pulse_seconds: float = 1.0,
     ) -> None:
         self._ledger = ledger
-        self._pulse, self._pulse_seconds = pulse, pulse_seconds
+        self._pulse, self._pulse_seconds, self._glance = pulse, pulse_seconds, glance
         self._queue: queue.SimpleQueue[_Task] = system.queue()
         # Operations that begin or end a run go first: under overload claims would delay them more and more,
         # and runs that are delayed too long are skipped.
@@ -99,8 +103,8 @@ class Writer:
         self._wakes, self._wake_at = False, 0.0
         # Whether the pulse that comes now was asked for.
         self.is_hurried = False
-        # When the pulse is to come, at the latest.
-        self._hurry_at = math.inf
+        # When the pulse is to come, at the latest, and when the glance.
+        self._hurry_at = self._glance_at = math.inf
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -179,11 +183,14 @@ class Writer:
 
     def _is_at_end(self, connection: Connection) -> bool:
         """Do the next operations, and the pulse when its time has come; return whether all is done."""
-        until = min(self._next_pulse, self._hurry_at, self._wake_at if self._wakes else math.inf)
+        wake_at = self._wake_at if self._wakes else math.inf
+        until = min(self._next_pulse, self._hurry_at, self._glance_at, wake_at)
         if batch := self._take(self._retry_at if self._closing else until):
             self._commit(connection, batch)
             self._batch = []
         self._tell_others(connection)
+        if system.monotonic() >= self._glance_at:
+            self._look_around()
         if self._closing and not (self._queue.qsize() or self._urgent or self._claims):
             return not self._kept or system.monotonic() > self._patience_ends
         if system.monotonic() >= min(self._next_pulse, self._hurry_at):
@@ -260,6 +267,7 @@ class Writer:
                 batch[0].end(None, problem)
         else:
             self._written_at, self._has_memory = system.monotonic(), True
+            self._glance_at = min(self._glance_at, self._written_at + _GLANCE_SECONDS)
             self._count(connection)
             # A transaction without a statement does not reach a server.
             if self._troubled and any(result is not _LEFT_OUT for result in results):
@@ -316,6 +324,16 @@ class Writer:
             logger.exception("the ledger's pulse failed")
         else:
             self._count(connection)
+            # It may have taken runs.
+            self._glance_at = system.monotonic()
+
+    def _look_around(self) -> None:
+        self._glance_at = math.inf
+        try:
+            if self._glance():
+                self._glance_at = system.monotonic() + _GLANCE_SECONDS
+        except Exception:
+            logger.exception("what was claimed could not be looked at")
 
     def _count(self, connection: Connection) -> None:
         if self._checkpoints is not None:

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from . import plain_git
 from .never_taken import GITS_OWN
-from .problem import UpdateError
+from .problem import UpdateError, without_credentials
 from .project import Project
 
 FLOOR = "9.19.1"
@@ -156,7 +156,8 @@ class Copier:
         there, is not shown.
         """
         command = [*self.command, *arguments]
-        print(f"+ {shlex.join([Path(command[0]).name, *command[1:]])}", file=sys.stderr, flush=True)
+        shown = without_credentials(shlex.join([Path(command[0]).name, *command[1:]]))
+        print(f"+ {shown}", file=sys.stderr, flush=True)
         with subprocess.Popen(
             [*command, *_WITHOUT_GITS_OWN, str(into)],
             # A template's relative address is seen from here.
@@ -169,7 +170,7 @@ class Copier:
                 text = line.decode(errors="replace")
                 printed += text
                 if _TRACEBACK not in printed:
-                    print(text, end="", file=sys.stderr, flush=True)
+                    print(without_credentials(text), end="", file=sys.stderr, flush=True)
         return process.returncode, printed
 
 

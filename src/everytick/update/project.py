@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from everytick.answers import answer_in, answers_name
-from everytick.command_line import typed_in
+from everytick.command_line import as_called, typed_in
 from everytick.installed import EngineLine, engine_line
 
 from . import plain_git
@@ -115,7 +115,7 @@ class Project:
         raise UpdateError(
             f"the template was recorded as the folder {source}, {how} it is not there: say where it is now,"
             " an absolute path or a git address, with"
-            f" `{typed_in(self.root, 'update --source ADDRESS')}`"
+            f" `{as_called() or typed_in(self.root, '').rstrip()} update --source ADDRESS`"
         )
 
 

@@ -13,7 +13,7 @@ from everytick.answers import answer_in
 from everytick.installed import TAKEN, engine_line
 
 from .copier import Copier
-from .problem import UpdateError
+from .problem import UpdateError, without_credentials
 from .project import Project, is_remote
 
 
@@ -64,7 +64,8 @@ def move(project: Project, address: str) -> None:
         # A folder without commits became one with commits, or the reverse.
         own.write_text(version, encoding="utf-8")
         changed.append(TAKEN)
-    print(f"The template is at {answer_in(answers, '_src_path')} now, by {_enumerated(changed)}.")
+    place = without_credentials(str(answer_in(answers, "_src_path")))
+    print(f"The template is at {place} now, by {_enumerated(changed)}.")
     print("Commit that, then run `make install`; `make update` takes new versions from there.")
 
 

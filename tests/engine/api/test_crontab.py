@@ -14,6 +14,7 @@ from apscheduler.triggers.cron import CronTrigger
 from everytick import AsyncIOScheduler, ScheduleError, app
 from everytick.api.loading import load_schedule
 from everytick.app import Application
+from everytick.call_site import in_sentences
 
 BEGIN, END = datetime(2027, 1, 1, tzinfo=UTC), datetime(2027, 4, 1, tzinfo=UTC)
 
@@ -278,6 +279,14 @@ def test_a_field_is_told_as_it_is_written_here(
         ("day_of_week", "L", "write day='last' or, for a weekday, day='last fri'"),
         ("day_of_week", "7", "weekdays go from 0, Monday, to 6, Sunday: write names"),
         ("day_of_week", "mon#6", "from day='1st mon' to day='5th mon'"),
+        ("day_of_week", "6th mon", "from day='1st mon' to day='5th mon'"),
+        ("day", "6th mon", "from day='1st mon' to day='5th mon'"),
+        ("minute", "H/15", "write minute='*/15', and jitter= to spread jobs"),
+        ("month", "mon", "that is a weekday: write day_of_week='mon'"),
+        ("month", "mon-fri", "that is a weekday: write day_of_week='mon-fri'"),
+        ("day_of_week", "jan", "that is a month: write month='jan'"),
+        ("minute", "*/0", "a step is 1 or more: write for example */5"),
+        ("hour", "8-18/0", "a step is 1 or more: write for example */5"),
         ("day", "mon#1", "write day='1st mon'"),
         ("day", "1st monday", "write day='1st mon'"),
         ("day", "first mon", "write day='1st mon'"),
@@ -343,3 +352,33 @@ def test_what_apscheduler_refuses_is_told_as_well(
     sentence = refused(load_schedule)
     assert sentence.startswith(f"{name}.py:{5 if where == 'in the module' else 7}: ")
     assert said in sentence
+
+
+def helper(line: str) -> CronTrigger:
+    return CronTrigger.from_crontab(line)
+
+
+BY_NAME = {"first monday": helper("4 7 * * MON#1"), "workdays": helper("5 7 * * mon-fri")}
+
+
+def test_what_is_cut_off_behind_a_helper_is_refused(scheduler: AsyncIOScheduler) -> None:
+    """APScheduler would run it on each Monday; the object does not have the rest."""
+    for trigger in (BY_NAME["first monday"], helper("4 8 * * mon-fri/2"), helper("4 9 1 jan/2 *")):
+        said = refused(lambda trigger=trigger: scheduler.add_job(print, trigger))
+        assert "cannot be told from the object: write CronTrigger(...) inside of this call" in said
+    said = refused(lambda: scheduler.add_job(print, BY_NAME["first monday"]))
+    assert "day_of_week='MON#1' was given to this CronTrigger, of which APScheduler keeps only 'mon'" in said
+    scheduler.add_job(print, BY_NAME["workdays"])
+    scheduler.add_job(print, helper("4 10 * * mon"))
+
+
+def test_a_comment_behind_a_line_of_a_crontab_is_left_out(scheduler: AsyncIOScheduler) -> None:
+    said = refused(lambda: scheduler.add_job(print, "0 9 * * mon # the shop opens"))
+    assert said.endswith("write trigger=CronTrigger.from_crontab('0 9 * * mon')")
+
+
+@pytest.mark.parametrize("given", [None, 5, ["0 9 * * mon"]])
+def test_a_crontab_that_is_no_text_is_a_sentence(given: Any) -> None:
+    said = r"\.py:\d+: from_crontab\(.* is no text: give a line"
+    with pytest.raises(ScheduleError, match=said), in_sentences():
+        CronTrigger.from_crontab(given)

@@ -196,3 +196,12 @@ def test_a_text_that_a_trigger_of_apscheduler_does_not_read_is_told_with_what_to
             in_sentences(),
         ):
             IntervalTrigger(hours=1, end_date=wrong)
+
+
+@pytest.mark.parametrize("date", ["0001-01-01", "0001-01-03", "0004-12-31"])
+def test_a_job_that_begins_in_the_first_years_is_read_as_it_was_kept(
+    scheduler: AsyncIOScheduler, date: str
+) -> None:
+    client = SchedulerClient()
+    client.add_job("added_tasks:note", "interval", hours=3, start_date=date, id="old")
+    assert [job.id for job in client.get_jobs()] == ["old"]

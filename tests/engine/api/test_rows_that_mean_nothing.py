@@ -117,3 +117,31 @@ async def test_a_job_whose_id_is_no_text_stops_no_other(
         await until(lambda: found_in(again.ledger, "SELECT beat FROM scheduler_processes") != beats)
         added_tasks.calls.clear()
         await until(lambda: ("other",) in added_tasks.calls)
+
+
+def declaring(hour: int) -> AsyncIOScheduler:
+    made = AsyncIOScheduler()
+    for job_id in ("a", "b"):
+        made.add_job(added_tasks.note, "cron", hour=hour, id=job_id)
+    return made
+
+
+@pytest.mark.usefixtures("scheduler")
+async def test_a_start_with_another_schedule_calls_no_sound_row_unreadable(log: list[str]) -> None:
+    for hour in (1, 2, 2):
+        async with declaring(hour):
+            pass
+    assert not [line for line in log if "cannot be read" in line]
+
+
+@pytest.mark.usefixtures("scheduler")
+async def test_a_watermark_that_is_no_number_is_told_at_a_start_with_the_id_of_its_job(
+    log: list[str],
+) -> None:
+    async with declaring(1) as first:
+        pass
+    change(first.ledger, "UPDATE scheduler_jobs SET watermark_us = 'soon' WHERE job_id = 'b'")
+    async with declaring(2):
+        pass
+    [line] = [line for line in log if "cannot be read" in line]
+    assert line == "1 job with a row that cannot be read, which does not run until that is mended: b\n"

@@ -47,8 +47,8 @@ TRACE = """Traceback (most recent call last):
     raise ConnectionError("the bank's server refused the connection")
 ConnectionError: the bank's server refused the connection
 """
-LOG = """{0:%Y-%m-%d %H:%M:%S}.105+0000 INFO     12 invoices are to be sent
-{0:%Y-%m-%d %H:%M:%S}.240+0000 WARNING  the bank's server refused the connection
+LOG = """{0:%Y-%m-%d %H:%M:%S}.105+00:00 INFO     12 invoices are to be sent
+{0:%Y-%m-%d %H:%M:%S}.240+00:00 WARNING  the bank's server refused the connection
 """
 COMMANDS = [
     *("--help", "plan", "plan --summary", "jobs", "jobs --sort id", "runs", "runs --failed"),

@@ -6,11 +6,15 @@ import asyncio
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, LedgerError, SchedulerClient, current_run
 from everytick import app as which
+from everytick.dashboard.application import create_app
+from everytick.dashboard.authentication import Authenticator
 from everytick.model import ticks
 from everytick.read import following_logs
 from everytick.read.following_logs import LogPart
@@ -18,7 +22,7 @@ from everytick.read.run_details import newest_details
 from loguru import logger
 
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
-from inside import rows, until
+from inside import rows, scheduler_settings, until
 from ledgers import change as change_ledger
 
 BEGIN = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * SECOND
@@ -263,6 +267,53 @@ def test_the_logs_of_a_job_that_there_is_not_are_not_waited_for(logged: AsyncIOS
         ask(logged, "logs", "c", "-f")
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
+async def test_logs_that_the_engine_wrote_are_told_once_where_they_differ_by_their_times(
+    tmp_path: Path, zone: str
+) -> None:
+    def broken() -> None:
+        logger.info("asking the bank")
+        raise ConnectionError("no route")
+
+    with scheduler_settings(tmp_path, timezone=zone):
+        scheduler = AsyncIOScheduler()
+        scheduler.add_job(broken, "date", id="broken", retries=2, retry_delay=0.1)
+        async with scheduler:
+            await until(lambda: rows(scheduler, "failed"))
+        printed, wide = (ask(scheduler, "show", "1", *more) for more in ((), ("--wide",)))
+        app = create_app(scheduler.ledger, Authenticator("all-all-all-all-all-all", ""), frozenset(), 0)
+        here = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app),
+            base_url="http://here",
+            headers={"Authorization": "Bearer all-all-all-all-all-all"},
+        )
+        async with here:
+            page = (await here.get("/run/1")).text
+    assert "log of attempts 1 to 3 (times of attempt 3):" in printed
+    assert (printed.count("asking the bank"), wide.count("asking the bank")) == (1, 3)
+    assert "Log of attempts 1 to 3 (times of attempt 3)<" in page
+    assert page.count("asking the bank") == 1
+
+
+def test_the_error_of_a_run_is_bent_below_its_beginning_at_a_terminal(history: AsyncIOScheduler) -> None:
+    error = {"error": "ConnectionError: the server of the bank refused the connection at once"}
+    write(history.ledger, "scheduler_runs", [run("a", BEGIN + MINUTE, "failed", **error)])
+    lines = ask(history, "show", "2", COLUMNS="60", FORCE_COLOR="1", NO_COLOR="1").splitlines()
+    at = lines.index("error     ConnectionError: the server of the bank refused")
+    assert lines[at + 1] == "          the connection at once"
+
+
+@pytest.mark.parametrize("arguments", [["logs"], ["logs", "-f"], ["show"]])
+def test_a_pattern_instead_of_a_job_is_refused_with_the_jobs_that_it_means(
+    history: AsyncIOScheduler, arguments: list[str]
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"^name one job, not a pattern: '\[ab\]' means a, b$"):
+        ask(history, *arguments, "[ab]")
+    with pytest.raises(ConfigurationError, match=r"no job has an id like 'x\*'"):
+        ask(history, *arguments, "x*")
+
+
 def test_what_equal_attempts_have_in_common_is_shown_once(history: AsyncIOScheduler) -> None:
     trace = (
         "Traceback (most recent call last):\n" + "\n".join(f"  frame {n}" for n in range(40)) + "\nE: no\n"
@@ -277,7 +328,7 @@ def test_what_equal_attempts_have_in_common_is_shown_once(history: AsyncIOSchedu
         "finished_us": BEGIN,
     }
     write(history.ledger, "scheduler_attempts", [earlier | many | {"attempt": number} for number in (1, 2)])
-    lines = [f"2026-03-01 01:00:00.{n:03}+0000 INFO     line {n % 50}\n" for n in range(150)]
+    lines = [f"2026-03-01 01:00:00.{n:03}+00:00 INFO     line {n % 50}\n" for n in range(150)]
     logs = ["".join(lines[n * 50 : n * 50 + 50]) for n in range(3)]
     write(
         history.ledger,
@@ -290,7 +341,7 @@ def test_what_equal_attempts_have_in_common_is_shown_once(history: AsyncIOSchedu
     assert "traceback of attempts 1 to 3:\nTraceback" in printed
     assert "... 26 lines: " in printed
     assert "log of attempts 1 to 3 (times of attempt 3):\n... 34 lines: " in printed
-    assert "00.149+0000 INFO     line 49" in printed
+    assert "00.149+00:00 INFO     line 49" in printed
     wide = ask(history, "show", "2", "--wide")
     assert (wide.count("line 7\n"), wide.count("frame 17\n")) == (3, 1)
     assert "lines: " not in wide

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from everytick import settings as settings_room
+from everytick.cli import completion
 from everytick.cli.progress import Progress
+from everytick.model import ticks
+from everytick.read.coming import due_between
+from everytick.read.known_job import jobs_due
+from everytick.store.querying import connect_checked
 
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
 from ledgers import change
@@ -146,10 +151,12 @@ def test_more_jobs_of_a_group_at_once_than_its_limit_are_marked(
     settings_room.settings.cache_clear()
     for name in ("a", "b"):
         scheduler.add_job(nothing, "cron", hour=2, id=name, group="database")
+    scheduler.add_job(nothing, "cron", hour=2, id="c")
     [found] = summary(scheduler)["collisions"]
     assert found["exceeds_groups"] == ["database"]
     printed = ask(scheduler, "plan", "--summary", "--from", "2026-03-01")
-    assert "more than SCHEDULER_GROUP_LIMITS=database=1: 2 jobs at" in " ".join(printed.split())
+    told = "3 jobs at 2026-03-01 02:00:00 UTC: a, b, c; of the 2 in group database 1 at once"
+    assert f"{told} (SCHEDULER_GROUP_LIMITS)" in " ".join(printed.split())
 
 
 def test_jobs_that_are_due_together_are_one_line(scheduler: AsyncIOScheduler) -> None:
@@ -168,10 +175,27 @@ def test_jobs_that_are_due_together_are_one_line(scheduler: AsyncIOScheduler) ->
             "exceeds_groups": [],
         }
     ]
-    [line] = [it for it in ask(scheduler, "plan", "--from", "2026-03-01").splitlines() if "9 jobs" in it]
-    assert line.strip().startswith(
-        "more than SCHEDULER_MAX_WORKERS=4: 9 jobs at 2026-03-01 02:00:00 UTC: job0, job1"
-    )
+    assert (
+        "9 jobs at 2026-03-01 02:00:00 UTC: job0, job1, job2 and 6 more;"
+        " a process runs 4 at once (SCHEDULER_MAX_WORKERS)"
+    ) in " ".join(ask(scheduler, "plan", "--from", "2026-03-01").split())
+
+
+def test_jobs_that_are_due_at_once_are_in_the_order_of_their_numbers(scheduler: AsyncIOScheduler) -> None:
+    for number in (1, 10, 2):
+        scheduler.add_job(nothing, "cron", hour=2, minute=0, id=f"sync_{number}")
+    in_order = ["sync_1", "sync_2", "sync_10"]
+    rows = ask_json(scheduler, "plan", "--from", "2026-03-01")
+    assert [row["job_id"] for row in rows] == in_order
+    found = summary(scheduler)
+    assert [row["job_id"] for row in found["jobs"]] == in_order
+    assert found["collisions"][0]["job_ids"] == in_order
+    assert [row["job_id"] for row in summary(scheduler, "--to", "2026-03-01T01:00")["gaps"]] == in_order
+    prepared(scheduler)
+    with connect_checked(scheduler.ledger) as connection:
+        due = due_between(jobs_due(connection), ticks.now(), ticks.now() + 2 * ticks.DAY)
+    assert [one.job.id for one in due] == in_order
+    assert completion.job_ids("sync") == in_order
 
 
 def test_few_jobs_together_exceed_nothing_and_the_last_instant_counts(scheduler: AsyncIOScheduler) -> None:

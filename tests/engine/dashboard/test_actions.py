@@ -248,3 +248,26 @@ async def test_an_action_for_a_job_of_the_code_is_refused_when_it_is_gone(
     said = await press(browser, "run-now", job_id=["sync_1", "sync_2"], headers=BY_SCRIPT)
     assert said.status_code == 200
     assert "Refused for 1: sync_2: " in said.text
+
+
+@pytest.mark.parametrize(("action", "field"), [("run-now", "tick"), ("pause", "until")])
+async def test_an_empty_time_in_a_request_by_a_program_is_refused(
+    browser: Browser, action: str, field: str
+) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    answer = await browser.post(f"/api/v1/jobs/sync_1/{action}", json={field: ""}, headers=headers)
+    assert answer.status_code == 422
+    assert field in answer.json()["error"]
+    answer = await browser.post(
+        "/api/v1/backfills", json={"job": "sync_1", "from": "2h", "to": ""}, headers=headers
+    )
+    assert answer.status_code == 422
+    job = (await browser.get("/api/v1/jobs/sync_1")).json()
+    assert not job["paused"]
+
+
+async def test_no_runs_at_once_is_not_taken_for_one(browser: Browser) -> None:
+    asked: dict[str, Any] = {"job": "sync_1", "from": "2h", "max_instances": "0"}
+    answer = await press(browser, "backfill", **asked)
+    assert answer.status_code == 422
+    assert "max_instances" in answer.text

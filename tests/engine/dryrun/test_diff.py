@@ -193,6 +193,21 @@ async def test_what_an_outage_left_is_made_up_for_as_told(scheduler: AsyncIOSche
     assert ("changed", "outage", 6) in skipped
 
 
+def test_many_runs_that_wait_are_one_line(scheduler: AsyncIOScheduler) -> None:
+    start_once(("job", DAILY), ("other", DAILY))
+    begin = ticks.instant(datetime(2026, 3, 1, 3, tzinfo=UTC))
+    waiting = [
+        run("job", begin + n * ticks.DAY, "queued", started_us=None, finished_us=None) for n in range(29)
+    ]
+    write(scheduler.ledger, "scheduler_runs", waiting)
+    SchedulerClient().run_job_now("other")
+    for job_id in ("job", "other"):
+        scheduler.add_job(task, id=job_id, misfire_grace_time=None, max_instances=30, **DAILY)
+    lines = [" ".join(line.split()) for line in ask(scheduler, "diff").splitlines() if "queued" in line]
+    assert lines[0] == "job (queued) 29 runs, for 2026-03-01 03:00:00 UTC to 2026-03-29 03:00:00 UTC"
+    assert len([line for line in lines if line.startswith("other (queued) due ")]) == 1
+
+
 @pytest.mark.full
 async def test_what_waits_begins_as_told(scheduler: AsyncIOScheduler) -> None:
     start_once(("job", DAILY), ("other", DAILY))
@@ -334,4 +349,4 @@ def test_the_next_runs_of_a_backfill_are_told(scheduler: AsyncIOScheduler, only_
     days = (2, 3) if only_missed else (1, 2)
     assert found == [("backfill", f"2026-03-0{number}T03:00:00+00:00") for number in days]
     assert everything(scheduler) == before
-    assert f"report (backfill) for 2026-03-0{days[0]} 03:00:00" in ask(scheduler, "diff")
+    assert f"report (backfill) 2 runs, for 2026-03-0{days[0]} 03:00:00" in ask(scheduler, "diff")

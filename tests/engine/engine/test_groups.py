@@ -27,7 +27,8 @@ from histories import ask, ask_json
 from inside import Gauge, rows, rows_of, until
 from ledgers import found_in
 
-pytestmark = pytest.mark.usefixtures("nothing_left_behind")
+# Each has settings of its own, whichever application a test before was about.
+pytestmark = pytest.mark.usefixtures("nothing_left_behind", "scheduler")
 
 NEVER = 10_000.0
 
@@ -265,6 +266,7 @@ def test_doctor_finds_groups_without_a_limit_and_limits_without_a_group() -> Non
     ]
 
 
+@pytest.mark.usefixtures("scheduler")
 async def test_a_start_says_once_which_groups_lack_a_limit_and_which_limits_a_group() -> None:
     scheduler, said = AsyncIOScheduler(), list[str]()
     add(scheduler, print, "a", group="database", hours=1)

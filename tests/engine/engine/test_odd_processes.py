@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 import pytest
-from everytick import AsyncIOScheduler
+from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.engine import heartbeats
 from everytick.model import ticks
 from everytick.store import queue
@@ -62,6 +62,27 @@ async def test_a_row_with_an_odd_value_stops_nothing_and_is_reaped_when_it_stays
     assert not [line for line in log if "failed" in line]
     async with scheduler:
         pass
+
+
+@pytest.mark.parametrize("beat", [2**63 - 1, -(2**63), 2**62])
+async def test_a_process_whose_own_number_of_heartbeats_was_changed_goes_on_with_its_jobs(
+    beat: int, scheduler: AsyncIOScheduler, log: list[str]
+) -> None:
+    scheduler.add_job(task, "interval", seconds=60, id="job")
+    async with scheduler:
+        own = left(scheduler)
+        change(scheduler.ledger, "UPDATE scheduler_processes SET beat = ?", beat)
+
+        def beats() -> int:
+            return int(found_in(scheduler.ledger, "SELECT beat FROM scheduler_processes")[0]["beat"])
+
+        await until(lambda: soon(scheduler) and beats() not in (beat, beat + 1))
+        await asyncio.to_thread(SchedulerClient().run_job_now, "job")
+        await until(lambda: [row for row in rows_of(scheduler, "job") if row["state"] == "succeeded"])
+        assert left(scheduler) == own
+        before = beats()
+        await until(lambda: soon(scheduler) and 0 < before < beats() < 2**62)
+    assert not [line for line in log if "ERROR" in line]
 
 
 async def test_a_start_goes_by_odd_rows(scheduler: AsyncIOScheduler) -> None:

@@ -13,7 +13,7 @@ from inside import log as log
 
 def test_a_loop_that_was_closed_is_not_asked(log: list[str]) -> None:
     loop = asyncio.new_event_loop()
-    watchdog = Watchdog(loop)
+    watchdog = Watchdog(loop, lambda: None)
     loop.close()
     watchdog.look(busy=True)
     assert log == []

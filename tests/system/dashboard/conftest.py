@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from dashboard.visiting import launch
-from dashboard.world import Site
+from dashboard.world import Site, troubled_site
 
 
 @pytest.fixture(scope="package")
@@ -24,6 +24,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def own_site(tmp_path: Path) -> Site:
     """A site that nothing serves yet."""
     return Site.made_in(tmp_path)
+
+
+@pytest.fixture(scope="package")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site without a scheduler where much went wrong; see `troubled_site`. Nobody changes it."""
+    made = troubled_site(tmp_path_factory.mktemp("troubled"))
+    with made.alone():
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from axe import MISSING, SCRIPT
 from dashboard.visiting import ADDRESSES, visit
@@ -71,4 +71,27 @@ def test_no_page_breaks_a_rule_of_accessibility(
     context.close()
     with site.client() as client:
         client.post("/api/v1/jobs/night/resume")
+    assert found == {}
+
+
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["wide", "phone"])
+def test_no_page_about_trouble_breaks_a_rule_of_accessibility(
+    browser: Browser, troubled: Site, axe: str, options: dict[str, Any]
+) -> None:
+    found = {}
+    with visit(browser, troubled, **options) as page:
+        page.goto("/")
+        for words in ("Failing", "Late", "Last tick missed", "Paused", "Gone wrong in the last day"):
+            expect(page.get_by_role("heading", name=words)).to_be_visible()
+        for address in (
+            *ADDRESSES[:2],
+            *ADDRESSES[3:],
+            "/job?id=late",
+            "/job?id=failing",
+            "/jobs?state=late",
+        ):
+            page.goto(address)
+            page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+            if broken := violations(page, axe):
+                found[address] = broken
     assert found == {}

@@ -190,3 +190,33 @@ def test_without_scripts_jobs_are_found_selected_and_acted_on(browser: Browser, 
         page.goto("/jobs")
         page.get_by_role("button", name="Sign out").click()
         expect(page).to_have_url(f"{site.base}/login")
+
+
+# Where something of a cell is drawn outside of it: the cell's words, and by how much.
+_OUTSIDE = """() => [...document.querySelectorAll("table.jobs tbody :is(td, th)")]
+    .filter(cell => cell.getBoundingClientRect().width > 0)
+    .flatMap(cell => [...cell.querySelectorAll("*")].map(it => {
+        const [outer, inner] = [cell.getBoundingClientRect(), it.getBoundingClientRect()]
+        const by = inner.width && Math.max(inner.right - outer.right, outer.left - inner.left)
+        return [cell.className, it.textContent.trim(), Math.round(by)]
+    }))
+    .filter(([, , by]) => by > 1)"""
+
+
+@pytest.mark.parametrize("width", [390, 768, 1024, 1280, 1600])
+def test_nothing_in_the_list_of_jobs_is_wider_than_its_cell_nor_the_list_than_the_page(
+    browser: Browser, troubled: Site, width: int
+) -> None:
+    with visit(browser, troubled, viewport={"width": width, "height": 900}) as page:
+        page.goto("/jobs")
+        expect(page.locator(".lately .tag").first).to_be_visible()
+        assert page.evaluate(_OUTSIDE) == []
+        seen, whole = page.evaluate(
+            "(() => { const it = document.querySelector('.scroll');"
+            " return [it.clientWidth, it.scrollWidth] })()"
+        )
+        assert whole <= seen
+        # The id of a job that has a short one stays on its line.
+        box = page.locator("th.job a", has_text="skipping").bounding_box()
+        assert box is not None
+        assert box["height"] < 30

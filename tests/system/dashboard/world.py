@@ -26,6 +26,8 @@ HOSTILE = "<script>document.title='taken'</script><img src=x onerror=\"document.
 
 TASKS = """
 import asyncio
+from datetime import date
+from typing import Any, Literal
 
 from loguru import logger
 
@@ -41,6 +43,18 @@ async def long():
 async def bad():
     logger.warning("a log line with <b>markup</b> & <script>document.title='taken'</script>")
     raise ValueError("<script>document.title='taken'</script>")
+
+
+def remind(
+    customer_id: int,
+    day: date,
+    by: Literal["mail", "letter"] = "mail",
+    text: str = "Dear customer",
+    urgent: bool = False,
+    more: Any = None,
+):
+    '''Send a reminder to a customer.'''
+    logger.info("{} gets a {} on {}", customer_id, by, day.isoformat())
 """
 
 SCHEDULE = f"""
@@ -50,6 +64,11 @@ scheduler.add_job(bad, trigger="interval", days=300, id="import")
 scheduler.add_job(quick, trigger="cron", hour=2, minute=30, timezone="Europe/Berlin", id="night")
 scheduler.add_job(quick, trigger="interval", minutes=1, id={HOSTILE!r}, name={HOSTILE!r})
 """
+OFFERS = """
+scheduler.offer(remind, name="Remind a customer")
+scheduler.offer(quick)
+"""
+REMIND = "app.services.my_tasks:remind"
 JOBS = ["sweep", "export", "import", "night", HOSTILE]
 
 
@@ -79,7 +98,7 @@ class Site:
         """Make the usual application in a folder."""
         app = Application(folder)
         app.tasks(TASKS)
-        app.schedule(SCHEDULE, "from app.services.my_tasks import bad, long, quick\n")
+        app.schedule(SCHEDULE + OFFERS, "from app.services.my_tasks import bad, long, quick, remind\n")
         return cls(app)
 
     def answers(self) -> bool:
@@ -162,6 +181,49 @@ class Site:
         finally:
             popen.terminate()
             popen.wait(20)
+
+
+# Ids as people give them to jobs, and one that has no place at which a line may end.
+LONG_IDS = ["synchronise_the_inventory_of_all_shops_with_the_warehouse_in_hamburg_2", "x" * 70]
+
+
+def troubled_site(folder: Path) -> Site:
+    """Make a site whose jobs failed, missed ticks, are late, paused and run long."""
+    site = Site.made_in(folder)
+    ids = ["failing", "skipping", "late", "missed", "resting", "going_on", *LONG_IDS]
+    site.app.schedule(
+        "".join(
+            f"scheduler.add_job(quick, trigger='cron', minute='7', id={job_id!r}, misfire_grace_time=60)\n"
+            for job_id in ids
+        ),
+        "from app.services.my_tasks import quick\n",
+    )
+    with site.running() as process:
+        process.says("| ledger ")
+    hour = 3_600_000_000
+    present = time.time_ns() // 1000
+    rows: list[tuple[object, ...]] = []
+    for job_id in ("failing", "skipping", *LONG_IDS):
+        for ago in range(20, 0, -1):
+            at = present - ago * hour
+            rows.append((job_id, at, "skipped", "overlap", None, at, None))
+            rows.append((job_id, at + 1, "failed", None, "ConnectError: no route to host " * 9, at, at))
+    rows += [
+        ("missed", present - hour, "skipped", "missed", None, present - hour, None),
+        ("going_on", present - 9 * hour, "running", None, None, None, present - 9 * hour),
+    ]
+    site.write(
+        "INSERT INTO scheduler_runs (job_id, kind, tick_us, state, reason, error, finished_us, started_us,"
+        " attempt, crashes, due_us, process_id)"
+        " VALUES (?, 'scheduled', ?, ?, ?, ?, ?, ?, 1, 0, 1, 'p')",
+        rows,
+    )
+    site.write("UPDATE scheduler_jobs SET watermark_us = ? WHERE job_id = 'late'", [(present - 30 * hour,)])
+    site.write(
+        "UPDATE scheduler_jobs SET paused_us = ?, pause_note = ? WHERE job_id = 'resting'",
+        [(present, "n" * 90)],
+    )
+    return site
 
 
 def csrf_token(client: httpx.Client, page: str = "/") -> str:

@@ -69,6 +69,9 @@ TestCatchingUp = told_again(
         "test_a_locked_ledger_delays_and_loses_nothing",
     ],
 )
+TestBlockedLoops = told_again(
+    "test_blocked_loops", but=["test_of_two_threads_that_want_the_same_claims_one_gets_them"]
+)
 # The most telling ones of that file.
 TestDecidedAtTheStart = told_again(
     "test_decided_at_the_start",
@@ -109,6 +112,24 @@ TestGroups = told_again(
     "test_runs_by_hand_retries_and_added_jobs_count_for_their_group",
     "test_ticks_wait_for_a_place_in_their_group_and_the_newest_of_a_job_stays",
     "test_what_waits_for_its_group_is_told",
+)
+TestOffers = told_again(
+    "test_offers",
+    "test_a_change_keeps_what_it_does_not_name",
+    "test_a_draft_is_kept_with_who_asked",
+    "test_a_function_gets_what_its_annotations_name",
+    "test_an_id_that_is_taken_is_refused_also_by_one_who_came_a_moment_later",
+    "test_of_many_at_once_one_adds_a_job_and_one_changes_it",
+    "test_of_two_who_change_a_job_the_second_is_told",
+    "test_only_added_jobs_of_offered_functions_are_changed_or_removed",
+    "test_why_says_who_added_a_job_and_who_changed_it",
+    "test_without_an_id_the_same_twice_is_the_same_job",
+)
+TestOfferApi = told_again(
+    "test_offer_api",
+    "test_a_program_previews_adds_changes_and_removes",
+    "test_an_id_may_have_any_characters_that_are_seen",
+    "test_what_cannot_be_added_is_one_sentence",
 )
 TestOverlap = told_again(
     "test_overlap",

@@ -33,9 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="simulation")
     parser.add_argument("--seeds", type=int, default=1, help="of how many seeds (default: 1)")
     parser.add_argument("--seed", type=int, help="the first of them (default: another one each time)")
-    parser.add_argument(
-        "--mutants", action="store_true", help="which seeds find the planted bugs"
-    )
+    parser.add_argument("--mutants", action="store_true", help="which seeds find the planted bugs")
     chosen = parser.parse_args(arguments)
     first = time.time_ns() // 1_000_000 % 1_000_000_000 if chosen.seed is None else chosen.seed
     print(f"{chosen.seeds} seed(s) from {first} on", flush=True)

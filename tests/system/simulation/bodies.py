@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 from everytick import current_run
@@ -98,4 +99,25 @@ async def hog() -> None:
     run = current_run()
     if run is not None and run.tick is not None and run.tick.timestamp() % 20 == 0:
         system.sleep(3)
+    mark("end")
+
+
+async def endless() -> None:
+    mark("start")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        mark("end")
+
+
+async def deaf() -> None:
+    """Swallow each cancellation, sometimes for longer than a process waits when it stops."""
+    mark("start")
+    run = current_run()
+    is_long = run is not None and run.tick is not None and run.tick.timestamp() % 4 == 0
+    loop = asyncio.get_running_loop()
+    end = loop.time() + (8 if is_long else 2.5)
+    while loop.time() < end:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(end - loop.time())
     mark("end")

@@ -9,13 +9,14 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from everytick.errors import LedgerError
 from everytick.store import unreadable
+from everytick.store.connections import CommitUnknown, Unavailable
 from everytick.store.connections import Connection as AnyConnection
 from everytick.store.sqlite import SqliteLedger
 
@@ -26,6 +27,8 @@ _PATIENCE = 5 * SECOND
 _LOOKS = (1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100)
 # How long a statement, and a commit, takes at most on a disk that is well.
 _STATEMENT, _COMMIT = MILLISECOND // 10, 2 * MILLISECOND
+# How long it takes at most until a process knows what became of a commit whose answer was lost.
+_ASKING = 2 * SECOND
 _names = count()
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 
@@ -49,15 +52,28 @@ class Disk:
         self.holder: object | None = None
         self.commits = 0
         # Holds the database as long as this object is there; and reads it for the checker.
-        self.keeper = sqlite3.connect(self.uri, uri=True, isolation_level=None, check_same_thread=False)
+        self.keeper = sqlite3.connect(
+            self.uri, timeout=0, isolation_level=None, check_same_thread=False, uri=True
+        )
 
-    def connect(self, *, read_only: bool) -> Connection:
+    def rows(self, statement: str, *values: Any) -> list[Any]:
+        """Return what a statement finds, for those that are not of the engine."""
+        while True:
+            try:
+                return self.keeper.execute(statement, values).fetchall()
+            except sqlite3.OperationalError as problem:
+                if problem.sqlite_errorcode not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                    raise
+            # A database in memory is not read while somebody writes to it.
+            self.world.sleep(MILLISECOND)
+
+    def connect(self, *, read_only: bool, resolving: bool = False) -> Connection:
         if self.away:
             raise _error("unable to open database file", sqlite3.SQLITE_CANTOPEN)
         connection = sqlite3.connect(
             self.uri, timeout=0, isolation_level=None, check_same_thread=False, factory=Connection, uri=True
         )
-        connection.belongs_to(self, self.world.program)
+        connection.belongs_to(self, self.world.program, resolving=resolving)
         connection.text_factory = unreadable.as_text
         if read_only:
             connection.execute("PRAGMA query_only=ON")
@@ -85,8 +101,9 @@ class Disk:
 class Connection(sqlite3.Connection):
     """A connection of one process."""
 
-    def belongs_to(self, disk: Disk, program: Program) -> None:
-        self._disk, self._program = disk, program
+    def belongs_to(self, disk: Disk, program: Program, *, resolving: bool) -> None:
+        """Take its place. `resolving`: it asks for as long as it takes what became of a commit."""
+        self._disk, self._program, self._resolving = disk, program, resolving
         self._own = super().execute
         self._steps: dict[str, Callable[[], Any]] = {
             "BEGIN IMMEDIATE": self._begin,
@@ -131,8 +148,11 @@ class Connection(sqlite3.Connection):
         disk.commits += 1
         disk.unlock(self)
         if disk.lost:
+            # As with a server that goes away at this moment.
             disk.lost -= 1
-            raise _error("disk I/O error", sqlite3.SQLITE_IOERR)
+            if not self._resolving:
+                raise CommitUnknown("the answer of a commit was lost")
+            disk.world.sleep(int(disk.random.random() * _ASKING))
 
     def _rollback(self) -> None:
         if self.in_transaction:
@@ -155,10 +175,17 @@ class MemoryLedger(SqliteLedger):
         self._disk = disk
 
     def connect(self, *, read_only: bool = False, resolving: bool = False) -> Any:
-        return self._disk.connect(read_only=read_only)
+        return self._disk.connect(read_only=read_only, resolving=resolving)
 
     def reading(self) -> Any:
-        raise NotImplementedError("nothing that is simulated reads by this")
+        return closing(self.connect(read_only=True))
+
+    def _guard(self, action: Callable[[], Any]) -> Any:
+        try:
+            return super()._guard(action)
+        except Unavailable as problem:
+            # As where a server keeps it.
+            raise LedgerError(self.unusable(problem)) from problem
 
     def exists(self) -> bool:
         return not self._disk.away

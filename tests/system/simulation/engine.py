@@ -47,6 +47,7 @@ class EngineProcess:
         declare: Callable[[AsyncIOScheduler], None],
         name: str,
         host: int = 0,
+        version: int = 0,
     ) -> None:
         self.program: Program = world.new_program(name, host)
         self.lines: list[str] = []
@@ -54,6 +55,7 @@ class EngineProcess:
         self.begin, self.end = world.now // 1000, 0
         self.ready: int | None = None
         self._world, self._disk, self._settings, self._declare = world, disk, settings, declare
+        self._version = version
         self._stop: asyncio.Event | None = None
         self._hurry: asyncio.Event | None = None
         self._loop = self.program.loop = Loop(world)  # type: ignore[abstract]
@@ -89,7 +91,8 @@ class EngineProcess:
     def life(self) -> Life:
         """Return what the checker is told of it."""
         assert self.code is not None
-        return Life(self.pid, self.begin, self.ready, self.end, self.code, "\n".join(self.lines))
+        log = "\n".join(self.lines)
+        return Life(self.pid, self.begin, self.ready, self.end, self.code, log, version=self._version)
 
     def _asked(self) -> None:
         stop, hurry = self._stop, self._hurry

@@ -36,6 +36,8 @@ class Slot:
         self.process: EngineProcess | None = None
         # How long it stays empty at least after the next end of its process, in seconds.
         self.pause = 0.0
+        # Whether the next process begins at once, together with those of other places.
+        self.at_once = False
 
 
 class Nature:
@@ -52,14 +54,12 @@ class Nature:
     ) -> None:
         self.faults: list[Fault] = []
         self.commands: list[Command] = []
-        self.requested: list[tuple[str, int, int]] = []
-        self.refused: list[str] = []
         self.oddities: list[str] = []
         self.clock = WorldClock(BASE // 1000)
         self.until = 0
         self._world, self._plan, self._wall, self._disk = world, plan, clock, disk
         self._settings, self._declare = settings, declare
-        self._people = People(world, disk, settings)
+        self.people = People(world, disk, settings)
         self._slots = [Slot(number, plan.seed) for number in range(plan.slots)]
         self._processes: list[EngineProcess] = []
         self._deployed, self._closing = 0, False
@@ -124,11 +124,13 @@ class Nature:
                 f"slot {slot.number}",
                 # As in a container that is made anew each time.
                 len(self._processes) if self._plan.apart else 0,
+                deployed,
             )
             self._processes.append(process)
             process.wait()
-            pause, slot.pause = slot.pause, 0.0
-            self._world.sleep(int(max(pause, slot.random.choice(_PAUSES)) * SECOND) + 1)
+            pause, slot.pause = max(slot.pause, slot.random.choice(_PAUSES)), 0.0
+            at_once, slot.at_once = slot.at_once, False
+            self._world.sleep(1 if at_once else int(pause * SECOND) + 1)
 
     def _do(self, act: Act) -> None:
         try:
@@ -180,6 +182,21 @@ class Nature:
     def _redeploy(self, act: Act) -> None:
         self._deployed += 1
         self._terminate(Act(act.at, "terminate", act.slot))
+
+    def _redeploy_all(self, act: Act) -> None:
+        self._deployed += 1
+        ending = []
+        for slot in self._slots:
+            slot.at_once = True
+            each = Act(act.at, "terminate", slot.number)
+            ending.append(self._program.start(self._terminate, each, name="terminate"))
+        for thread in ending:
+            thread.join()
+
+    def _storm(self, act: Act) -> None:
+        for slot in self._slots:
+            slot.at_once = True
+        self._kill_all(act)
 
     def _await_end(self, process: EngineProcess, kind: str, begin: int) -> None:
         if not process.wait(_PATIENCE):
@@ -239,13 +256,22 @@ class Nature:
 
     # --- what people do ---
 
-    def _ask(self, act: Act) -> None:
-        begin = self._now
-        job, tick, done = self._people.ask(act.number)
-        if done:
-            self.requested.append((job, tick, begin))
-        else:
-            self.refused.append(job)
+    def _add(self, act: Act) -> None:
+        self.people.add(act.number)
+
+    def _run_now(self, act: Act) -> None:
+        if act.job in self._plan.jobs:
+            self.people.run_now(act.job)
+
+    def _cancel(self, act: Act) -> None:
+        self.people.cancel([act.job], act.number)
+
+    def _retry(self, act: Act) -> None:
+        self.people.retry([act.job], act.number)
+
+    def _backfill(self, act: Act) -> None:
+        if "past" in self._plan.jobs:
+            self.people.fill(act.number)
 
     def _pause(self, act: Act) -> None:
         if act.job in self._plan.jobs and act.job not in self._paused and self._command("pause", act.job):
@@ -254,10 +280,11 @@ class Nature:
 
     def _command(self, what: str, job: str) -> bool:
         begin = self._now
-        done = self._people.command(what, job)
+        done = self.people.command(what, job)
         self.commands.append(Command(what, job, begin, self._now, done))
         if done:
-            self._paused ^= {job}
+            # Two may pause it at once.
+            (self._paused.add if what == "pause" else self._paused.discard)(job)
         return done
 
     # --- how it is done ---
@@ -290,6 +317,8 @@ _ACTS: dict[str, Callable[[Nature, Act], None]] = {
     "terminate": Nature._terminate,
     "terminate twice": Nature._terminate,
     "redeploy": Nature._redeploy,
+    "redeploy all": Nature._redeploy_all,
+    "storm": Nature._storm,
     "lock": Nature._lock,
     "full write": Nature._full,
     "full commit": Nature._full,
@@ -297,6 +326,10 @@ _ACTS: dict[str, Callable[[Nature, Act], None]] = {
     "slow": Nature._slow,
     "lost": Nature._lost,
     "set clock": Nature._step,
-    "ask": Nature._ask,
+    "ask": Nature._add,
+    "run now": Nature._run_now,
+    "cancel": Nature._cancel,
+    "retry": Nature._retry,
+    "backfill": Nature._backfill,
     "pause": Nature._pause,
 }

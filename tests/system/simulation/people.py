@@ -1,18 +1,27 @@
-"""What people ask of the schedule while it runs, each time by a process of its own, as the commands do."""
+"""What people ask of the schedule while it runs, each time by a process of its own, as the commands do.
+
+They know what was promised, what was refused, and what the ledger did not answer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from everytick import SchedulerClient
-from everytick.errors import LedgerError
+from everytick.errors import LedgerError, ScheduleError
 from everytick.settings import SchedulerSettings
+from everytick.store.connections import CommitUnknown
 from everytick.system import system
 
 from simulation.disk import Disk, MemoryLedger
 from simulation.world import World
+from torture.history import Request
+from torture.world import HOUR, SECOND
+
+_OPEN = "state IN ('queued', 'claimed', 'running', 'retrying') OR rerun_until_us IS NOT NULL"
+_ENDED = "state IN ('failed', 'timed_out', 'cancelled', 'interrupted', 'lost')"
 
 
 class Client(SchedulerClient):
@@ -32,19 +41,32 @@ class Client(SchedulerClient):
 
 
 class People:
-    """Ask, and know what was promised and what was refused."""
+    """All that is asked in one world.
+
+    requested, fills, asked, refused: see `torture.history.History`.
+    """
 
     def __init__(self, world: World, disk: Disk, settings: SchedulerSettings) -> None:
+        self.requested: list[tuple[str, int, int]] = []
+        self.fills: list[tuple[int, int, int, int]] = []
+        self.asked: list[Request] = []
+        self.refused: list[str] = []
         self._world, self._disk, self._settings = world, disk, settings
         self._number = 0
+        # Ticks before this one have no backfill yet; far enough behind for a clock that is set back.
+        self._unfilled = system.time_ns() // 1000 // HOUR * HOUR - 3 * HOUR
 
     def command(self, what: str, job: str) -> bool:
-        """Pause or resume a job; return whether that was done."""
+        """Pause or resume a job; return whether that was done. Asked again until there is an answer."""
         act = {"pause": "pause_job", "resume": "resume_job"}[what]
-        return self._do(lambda client: getattr(client, act)(job))
+        answer = "unknown"
+        while answer == "unknown":
+            answer, _ = self._do(lambda client: getattr(client, act)(job))
+        return answer == "done"
 
-    def ask(self, milliseconds: int) -> tuple[str, int, bool]:
-        """Ask for a run so long from now; return its job, its tick, and whether it was promised."""
+    def add(self, milliseconds: int) -> None:
+        """Add a job that runs once, so long from now."""
+        begin = self._now
         self._number += 1
         job = f"asked-{self._number}"
         tick = system.time_ns() // 1000 + milliseconds * 1000
@@ -52,21 +74,81 @@ class People:
         add: Callable[[Client], Any] = lambda client: client.add_job(  # noqa: E731
             "simulation.bodies:quick", "date", run_date=date, id=job
         )
-        return job, tick, self._do(add)
+        answer, _ = self._do(add)
+        if answer == "done":
+            self.requested.append((job, tick, begin))
+        elif answer == "refused":
+            self.refused.append(job)
 
-    def _do(self, act: Callable[[Client], Any]) -> bool:
-        """Do something in a process of its own, and wait for that."""
+    def run_now(self, job: str) -> None:
+        """Ask for a run of a job."""
+        self._ask("run now", job, 0, lambda client: client.run_job_now(job))
+
+    def cancel(self, jobs: Sequence[str], number: int) -> None:
+        """Cancel one of the runs that are not over, of these jobs if they have any.
+
+        `number`: which of them; below 0 the one that was asked about last, if it is among them.
+        """
+        if (found := self._some_run(_OPEN, jobs, number)) is not None:
+            run, job = found
+            self._ask("cancel", job, run, lambda client: client.cancel_run(run))
+
+    def retry(self, jobs: Sequence[str], number: int) -> None:
+        """Have one of the runs tried again that did not succeed; chosen as by `cancel`."""
+        if (found := self._some_run(_ENDED, jobs, number)) is not None:
+            run, job = found
+            self._ask("retry", job, run, lambda client: client.retry_run(run))
+
+    def fill(self, hours: int) -> None:
+        """Ask for a backfill of so many ticks of which none has a run yet."""
+        last, begin = self._unfilled, self._now
+        first = last - (hours - 1) * HOUR
+        self._unfilled = first - HOUR
+        times = [datetime.fromtimestamp(tick // SECOND, UTC) for tick in (first, last)]
+        answer, backfill = self._do(lambda client: client.backfill_job("past", *times))
+        if answer == "done":
+            self.fills.append((backfill, first, last, begin))
+
+    def _ask(self, what: str, job: str, run: int, act: Callable[[Client], Any]) -> None:
+        def ask(client: Client) -> tuple[int, int]:
+            value = act(client)
+            # Its number, where it is there since now.
+            number = run or value
+            found = self._disk.rows("SELECT attempt FROM scheduler_runs WHERE run_id = ?", number)
+            return number, found[0][0]
+
+        begin = self._now
+        answer, value = self._do(ask)
+        number, attempt = value or (run, 0)
+        self.asked.append(Request(what, job, number, attempt, begin, self._now, answer))
+
+    def _some_run(self, condition: str, jobs: Sequence[str], number: int) -> tuple[int, str] | None:
+        rows = self._disk.rows(
+            f"SELECT run_id, job_id FROM scheduler_runs WHERE {condition} ORDER BY run_id DESC LIMIT 20"
+        )
+        last = self.asked[-1].run if number < 0 and self.asked else None
+        wanted = [row for row in rows if row[0] == last] or [row for row in rows if row[1] in jobs] or rows
+        return wanted[number % len(wanted)] if wanted else None
+
+    @property
+    def _now(self) -> int:
+        return self._world.now // 1000
+
+    def _do(self, act: Callable[[Client], Any]) -> tuple[str, Any]:
+        """Do something in a process of its own; return what was answered, and the value."""
         program = self._world.new_program("command")
-        done: list[bool] = []
+        found: list[tuple[str, Any]] = []
 
         def run() -> None:
             try:
-                act(Client(self._disk, self._settings))
-            except LedgerError:
-                done.append(False)
-            else:
-                done.append(True)
+                found.append(("done", act(Client(self._disk, self._settings))))
+            except LedgerError as problem:
+                # What was said of a commit whose answer was lost promises nothing.
+                lost = isinstance(problem.__context__, CommitUnknown)
+                found.append(("unknown" if lost else "refused", None))
+            except ScheduleError:
+                found.append(("refused", None))
 
         program.start(run).join()
         program.end()
-        return done == [True]
+        return found[0]

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from torture.world import PAUSABLE, SCHEDULE
+from torture.world import PAUSABLE, SCHEDULE, SECOND, JobSpec
 
 # The first instant at which anything is done to the processes, in seconds: they have begun by then.
 FIRST = 3.0
@@ -17,6 +17,17 @@ FIRST = 3.0
 _ALWAYS = ("quick", "morph")
 # All but the one that torture's requester adds.
 JOBS = tuple(spec.id for spec in SCHEDULE if not spec.added)
+
+# Those that only simulated worlds have, half of them: a job that ends only if it is cancelled, jobs that
+# swallow that, one that a deploy takes out of the code and the next one puts back, and some that it renames.
+MORE_JOBS = (
+    JobSpec("endless", 15 * SECOND, "endless"),
+    JobSpec("deaf", 6 * SECOND, "deaf"),
+    JobSpec("deaf_limited", 7 * SECOND, "deaf", "timeout=0.7", ends="timed_out"),
+    JobSpec("leaving", SECOND, "slow", leaves=True, overlap="wait"),
+    JobSpec("named", SECOND, ids=("named", "renamed")),
+    JobSpec("named_slow", 2 * SECOND, "slow", ids=("named_slow", "renamed_slow")),
+)
 
 
 @dataclass(frozen=True)
@@ -86,11 +97,37 @@ def plan_of(seed: int) -> Plan:
         drawn = _STREAMS[choice.choice(streams)](choice, at)
         job = choice.choice([job for job in PAUSABLE if job in jobs])
         acts += [replace(act, slot=slot, job=job if act.job else "") for act in drawn]
-    acts.sort(key=lambda act: act.at)
     # Enough for all that runs at once, also where one of the processes is down.
     workers = choice.choice([6, 6, 20] if slots > 1 else [12, 20])
     grace = choice.choice([0.3, 2.0, 2.0])
-    return Plan(seed, jobs, slots, choice.random() < 0.5, workers, grace, FIRST + seconds, tuple(acts))
+    plan = Plan(seed, jobs, slots, choice.random() < 0.5, workers, grace, FIRST + seconds, ())
+    return _with_more(plan, acts)
+
+
+def _with_more(plan: Plan, acts: list[Act]) -> Plan:
+    """Return a plan with these acts and, in every other world, with further ones.
+
+    They are drawn apart, so that the worlds without them stay what they were.
+    """
+    choice = random.Random(f"{plan.seed} more")
+    if choice.random() < 0.5:
+        return replace(plan, acts=_in_order(acts))
+    some = [job.id for job in MORE_JOBS if choice.random() < 0.5]
+    jobs = tuple(dict.fromkeys((*plan.jobs, *some, "past")))
+    streams = choice.sample(list(_MORE), choice.randint(1, len(_MORE)))
+    for _ in range(choice.choice([1, 2, 4, 8, 16])):
+        at, slot = _instant(choice, FIRST, plan.seconds), choice.randrange(plan.slots)
+        # Runs that go on for long are there to be cancelled.
+        job = choice.choice([choice.choice(jobs), *some])
+        acts += [replace(act, slot=slot, job=job) for act in _MORE[choice.choice(streams)](choice, at)]
+    if "deploying" in streams and choice.random() < 0.25:
+        plan = replace(plan, slots=choice.choice([6, 8, 12]))
+    # A run that does not end has its slot for itself, and those that people ask for come in addition.
+    return replace(plan, jobs=jobs, workers=plan.workers + 6, acts=_in_order(acts))
+
+
+def _in_order(acts: list[Act]) -> tuple[Act, ...]:
+    return tuple(sorted(acts, key=lambda act: act.at))
 
 
 def _instant(choice: random.Random, begin: float, end: float) -> float:
@@ -153,4 +190,34 @@ _STREAMS: dict[str, Callable[[random.Random, float], list[Act]]] = {
     "storing": _storing,
     "clocks": _setting_clocks,
     "people": _asking,
+}
+
+
+def _steering(choice: random.Random, at: float) -> list[Act]:
+    kind = choice.choice(["run now", "cancel", "cancel", "retry", "retry"])
+    acts = [Act(at, kind, number=choice.randrange(20))]
+    if choice.random() < 0.5:
+        # At once the same run is asked for something else, or all processes die that were to hear of it.
+        after = round(at + choice.choice([0.0, 0.002, 0.2, 1.0]), 3)
+        acts.append(Act(after, choice.choice(["cancel", "retry", "kill all"]), number=-1))
+    return acts
+
+
+def _filling(choice: random.Random, at: float) -> list[Act]:
+    return [Act(at, "backfill", number=choice.randint(1, 5))]
+
+
+def _losing_answers(choice: random.Random, at: float) -> list[Act]:
+    return [Act(at, "lost", number=choice.choice([1, 1, 3]), seconds=choice.choice([0.3, 2.0]))]
+
+
+def _deploying(choice: random.Random, at: float) -> list[Act]:
+    return [Act(at, choice.choice(["redeploy", "redeploy", "redeploy all", "storm"]))]
+
+
+_MORE: dict[str, Callable[[random.Random, float], list[Act]]] = {
+    "steering": _steering,
+    "filling": _filling,
+    "losing answers": _losing_answers,
+    "deploying": _deploying,
 }

@@ -27,15 +27,15 @@ from loguru._datetime import datetime as loguru_datetime
 from simulation import bodies, seam
 from simulation.disk import Disk
 from simulation.nature import Nature
-from simulation.plan import Plan
+from simulation.plan import MORE_JOBS, Plan
 from simulation.world import SECOND, World
 from torture.checker import violations
 from torture.history import History, Row, Violation
-from torture.world import LIMITS, SCHEDULE, JobSpec
+from torture.world import LIMITS, SCHEDULE
 
 _NAMES: dict[str, Any] = {name: getattr(bodies, name) for name in
-    ("quick", "slow", "burst", "thread", "flaky", "dozer", "numb", "hog")}  # fmt: skip
-_SPECS = {spec.id: spec for spec in SCHEDULE}
+    ("quick", "slow", "burst", "thread", "flaky", "dozer", "numb", "hog", "endless", "deaf")}  # fmt: skip
+_SPECS = {spec.id: spec for spec in (*SCHEDULE, *MORE_JOBS)}
 _PLANNED = "Traceback (most recent call last):\nRuntimeError: as planned"
 
 
@@ -82,7 +82,7 @@ def tell(plan: Plan) -> Story:
         lives = nature.lives()
         runs, attempts, jobs = _rows(disk)
         history = History(
-            schedule=[spec for spec in SCHEDULE if spec.id in plan.jobs],
+            schedule=[spec for spec in _SPECS.values() if spec.id in plan.jobs],
             clock=nature.clock,
             until=nature.until,
             faults=nature.faults,
@@ -92,8 +92,10 @@ def tell(plan: Plan) -> Story:
             attempts=attempts,
             jobs=jobs,
             commands=nature.commands,
-            requested=nature.requested,
-            refused=nature.refused,
+            requested=nature.people.requested,
+            fills=nature.people.fills,
+            asked=nature.people.asked,
+            refused=nature.people.refused,
             oddities=nature.oddities + [f"a thread ended with {each!r}" for each in world.problems],
         )
         for program in world.programs:
@@ -122,15 +124,12 @@ def _declaring(plan: Plan) -> Callable[[AsyncIOScheduler, int], None]:
 
     def declare(scheduler: AsyncIOScheduler, deployed: int) -> None:
         if deployed not in codes:
-            specs = [_as_deployed(_SPECS[job], deployed) for job in plan.jobs]
-            codes[deployed] = compile("\n".join(spec.declaration() for spec in specs), "schedule", "exec")
+            specs = (_SPECS[job].as_deployed(deployed) for job in plan.jobs)
+            lines = "\n".join(spec.declaration() for spec in specs if spec is not None)
+            codes[deployed] = compile(lines, "schedule", "exec")
         exec(codes[deployed], {**names, "scheduler": scheduler})
 
     return declare
-
-
-def _as_deployed(spec: JobSpec, number: int) -> JobSpec:
-    return JobSpec(spec.id, spec.steps[number % len(spec.steps)]) if spec.steps else spec
 
 
 def _rows(disk: Disk) -> tuple[list[Row], list[Row], dict[str, Row]]:

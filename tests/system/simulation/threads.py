@@ -143,7 +143,8 @@ class Pool(Executor):
             raise RuntimeError("cannot schedule new futures after shutdown")
         future = SimulatedFuture(self._world)
         self._queue.put((future, function, args, kwargs))
-        if not self._idle and self._threads < self._most:
+        # One that is idle may have been given something already, and not have gone on yet.
+        if self._queue.qsize() > self._idle and self._threads < self._most:
             self._threads += 1
             self._world.program.start(self._work, name=self._name)
         return future

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
+from torture import deploys
 from torture.faults import CLOCK, DEADLY, ENDING, PARTED, Harm, name
-from torture.history import Command, History, Row, Start, Violation
+from torture.history import Command, History, Request, Row, Start, Violation
 from torture.world import SECOND, JobSpec
 
 _MOST_CRASHES = 3
@@ -19,6 +20,9 @@ _AHEAD = SECOND // 2
 # How late a decision about a tick may be while some process is well: about one that is given up, and about
 # one that runs, whose first owner may have died (then a heartbeat and a sweep lie between).
 _GIVEN_UP, _TAKEN = 3 * SECOND, 10 * SECOND
+# How late a run may be entered while some process is well and has no more than so many runs under way: longer
+# than from one look of a process for runs that wait to the next.
+_ENTERED, _MOST_BUSY = int(2.5 * SECOND), 4
 # On a server the second process looks for ticks that the first one let pass, those behind it only so often.
 # While several are dead whose leases have not ended, that adds to the time.
 _SWEEP, _LEASE = 5 * SECOND, 15 * SECOND
@@ -40,17 +44,23 @@ def repeated(history: History, harm: Harm) -> Iterator[Violation]:
         if len(numbers) != len(set(numbers)):
             sentence = f"tick {tick} began attempt {max(numbers, key=numbers.count)} twice"
             yield Violation(f"{job}: {sentence}", job, tick)
-        if len(starts) > 1 and not spec.reruns:
+        by_hand = history.asked_of("retry", starts[0].run)
+        if len(starts) > 1 + len(by_hand) and not spec.reruns:
             yield Violation(
                 f"{job}: tick {tick} began {len(starts)} times, though on_crash is skip", job, tick
             )
-        if len(starts) > 1 + _MOST_CRASHES + spec.retries:
+        if len(starts) > 1 + _MOST_CRASHES + spec.retries + len(by_hand):
             yield Violation(f"{job}: tick {tick} began {len(starts)} times", job, tick)
         for earlier, later in pairwise(starts):
-            planned = spec.retries and earlier.attempt % 3
+            planned = (spec.retries and earlier.attempt % 3) or _asked_for(by_hand, later)
             if not planned and not harm.harmed(earlier, later.at):
                 sentence = f"tick {tick} began again in {later.pid} though nobody harmed {earlier.pid}"
                 yield Violation(f"{job}: {sentence}", job, tick, earlier.pid)
+
+
+def _asked_for(by_hand: list[Request], start: Start) -> bool:
+    """Return whether a person asked for this attempt: by its number, where that was told."""
+    return any(it.begin <= start.at and it.attempt in (0, start.attempt) for it in by_hand)
 
 
 def ends(history: History, harm: Harm) -> Iterator[Violation]:
@@ -61,23 +71,38 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
         row = jobs[attempt["run_id"]]
         spec = history.specs.get(row["job_id"])
         start = starts.get((attempt["run_id"], attempt["attempt"]))
-        sentence = spec and _wrong_end(spec, attempt, start, harm, row.get("replaced_by_us"))
+        by_hand = history.asked_of("cancel", row["run_id"])
+        # Where a person had it tried again since, its row does not tell any more that it made way.
+        made_way = row.get("replaced_by_us") is not None or (
+            spec is not None and spec.overlap == "replace" and bool(history.asked_of("retry", row["run_id"]))
+        )
+        due = row["tick_us"] or row["due_us"]
+        wanted = made_way or bool(by_hand) or _was_removed(spec, due, attempt["finished_us"], history)
+        sentence = spec and _wrong_end(spec, attempt, start, harm, wanted=wanted)
         if sentence:
             what = f"{name(row)} attempt {attempt['attempt']} {sentence}"
             yield Violation(what, row["job_id"], row["tick_us"], start.pid if start else 0)
 
 
-def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, by: int | None) -> str:
+def _was_removed(spec: JobSpec | None, due: int, ended: int | None, history: History) -> bool:
+    """Return whether the job of an attempt was removed between two instants from the ledger."""
+    if spec is None or ended is None:
+        return False
+    begins, ends = (history.clock.instants(shown) for shown in (due, ended))
+    return deploys.is_removed_between(history, spec, min(begins, default=0), max(ends, default=0))
+
+
+def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, *, wanted: bool) -> str:
     state, number = attempt["state"], attempt["attempt"]
     if state == "lost" and not _harmed(attempt, start, harm, (*DEADLY, *ENDING, *PARTED)):
         return "is recorded as lost, though nobody harmed its process"
     if state == "interrupted" and not _harmed(attempt, start, harm, ENDING):
         return "is recorded as interrupted, though nobody asked its process to stop"
-    if state == "cancelled" and by is None:
+    if state == "cancelled" and not wanted:
         return "is recorded as cancelled, but nothing cancels it"
     if state == "failed" and not (spec.retries and number % 3):
         return "is recorded as failed, but it did not"
-    if state == "failed" and "kind" in attempt and number <= spec.retries + 1:
+    if state == "failed" and "kind" in attempt and number <= spec.retries + 1 and not wanted:
         return "is recorded as failed, but it was not tried again"
     if state == "timed_out" and spec.ends != "timed_out":
         return "is recorded as timed_out, but it has no time limit"
@@ -92,10 +117,12 @@ def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, by:
 
 def _harmed(attempt: Row, start: Start | None, harm: Harm, kinds: tuple[str, ...]) -> bool:
     """Return whether this harm was done to the process of an attempt, as long as it lasted."""
+    # One that was not entered was claimed, and recorded as started, a moment before it was due. The clock may
+    # have been set back then, and the next process may have begun long after.
+    known = (attempt["started_us"], attempt.get("claimed_us"))
+    claimed = [at - _AHEAD for shown in known if shown is not None for at in harm.instants(shown)]
     for ended in harm.instants(attempt["finished_us"]):
-        # One that was recorded as started and not entered: the next process may have begun long after.
-        recorded = harm.instants(attempt["started_us"]) if attempt["started_us"] is not None else []
-        begin = min([ended - 60 * SECOND, *recorded]) if start is None else harm.started(start)
+        begin = min([ended - 60 * SECOND, *claimed]) if start is None else harm.started(start)
         if harm.near(begin, ended + SECOND, kinds, None if start is None else start.pid):
             return True
     return False
@@ -109,7 +136,8 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
         spec = history.specs.get(row["job_id"])
         if row["state"] not in ("lost", "interrupted") or row["tick_us"] is None or spec is None:
             continue
-        if not spec.reruns or row["attempt"] > _MOST_CRASHES:
+        if not spec.reruns or row["attempt"] > _MOST_CRASHES or spec.body == "endless":
+            # Of one that does not end another run may have the place.
             continue
         if row.get("cancel_us") is not None:
             # It was asked to end, for the next tick of its job, and its process ended first.
@@ -126,6 +154,8 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
             # It was not entered, so that it is not known who held it.
             last = min(last, row["started_us"] + spec.grace)
         end = min(harm.instants(last), default=0)
+        if deploys.is_removed_between(history, spec, cut, end):
+            continue
         if harm.well_between(cut, end, _TAKEN) and not _paused_between(history, spec, cut, end):
             sentence = f"was left {row['state']} though it might have begun again"
             yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
@@ -156,7 +186,7 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
         following = spec.next_tick(last)
         is_young = following is not None and row["finished_us"] < following - SECOND
         return "was skipped (coalesced) though nothing newer took its place" if is_young else ""
-    if spec.steps and reason == "outage":
+    if (spec.steps or spec.leaves) and reason == "outage":
         # A redeploy began it anew: what the former version left is not made up for.
         return ""
     decided, second_look = row["finished_us"], harm.around(row["finished_us"], 2, 2, CLOCK)
@@ -210,7 +240,8 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
     for row in history.runs:
         spec = history.specs.get(row["job_id"])
         gone = row["claimed_us"] is None and row["reason"] in _LATE
-        if spec is None or row["tick_us"] is None or row["attempt"] > 1:
+        if spec is None or row["tick_us"] is None or row["attempt"] > 1 or spec.body == "endless":
+            # What waits behind a run that does not end has no bound.
             continue
         if row["attempt"] and (spec.overlap != "skip" or spec.group):
             # It waited for another run.
@@ -231,13 +262,13 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, asked.get(spec.id, shown))
             # The process that claimed it may not be the first one, if a fault hit the first in between: also
-            # before it was due, if it has a jitter.
-            reserved = min([at, *harm.instants(row["tick_us"])]) - _AHEAD
+            # before it was due, if it has a jitter, or if the clock was set back since.
+            reserved = min([at - _AHEAD, *harm.instants(row["tick_us"] - _AHEAD)])
             taken_over = not gone and harm.near(reserved, first, (*DEADLY, *ENDING, *PARTED))
             if taken_over or _paused_between(history, spec, at, first):
                 continue
             # Of a job that a redeploy changed, only the processes with the newer code decide (R8).
-            if spec.steps and harm.near(at - 15 * SECOND, first, (*DEADLY, *ENDING, *PARTED)):
+            if spec.changes and harm.near(at - 15 * SECOND, first, (*DEADLY, *ENDING, *PARTED)):
                 continue
             swept = gone and on_server and harm.near(at - _LEASE, first, (*DEADLY, *PARTED))
             if well := harm.well_between(at, first, bound + _SWEEP * swept, due):
@@ -246,12 +277,46 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
 
 
+def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
+    """R4, R14: a run that is due is entered soon, if not in the process that claimed it then in another."""
+    rows = {row["run_id"]: row for row in history.runs}
+    asked = {job: at for job, _tick, at in history.requested}
+    ran = _ran(history)
+    for start in history.starts:
+        spec, row = history.specs.get(start.job), rows.get(start.run)
+        if spec is None or row is None or row["tick_us"] is None or start.attempt > 1:
+            continue
+        if spec.overlap != "skip" or spec.group or spec.steps or row["attempt"] > 1:
+            # It waits for another run, or not each process decides about it.
+            continue
+        # The runs of earlier ticks begin before it (R14).
+        shown = history.clock.shows(start.at)
+        earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= shown)
+        for due in harm.instants(max([row["due_us"], *earlier])):
+            at = max(due, asked.get(spec.id, due))
+            reserved = min([at - _AHEAD, *harm.instants(row["tick_us"] - _AHEAD)])
+            if harm.near(reserved, start.at, (*DEADLY, *ENDING, *PARTED)):
+                continue
+            well = harm.well_between(at, start.at, _ENTERED, row["due_us"], busy=_MOST_BUSY)
+            if well and not _paused_between(history, spec, at, start.at):
+                sentence = f"was entered {(start.at - at) / SECOND:.1f} s late, though {well.pid} was well"
+                yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
+
+
 def _ran(history: History) -> dict[str, list[tuple[int, int]]]:
-    """Return by job the ticks that a process held, and when each of these runs ended, or was given up."""
+    """Return by job the ticks that a process held, and when each of their attempts ended, or was given up.
+
+    A startup run counts as the tick of when it was due.
+    """
+    ended = defaultdict(list)
+    for attempt in history.attempts:
+        ended[attempt["run_id"]].append(attempt["finished_us"])
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for row in history.runs:
-        if row["tick_us"] is not None and row["claimed_us"] is not None and row["finished_us"] is not None:
-            found[row["job_id"]].append((row["tick_us"], row["finished_us"]))
+        if row["kind"] != "backfill" and row["claimed_us"] is not None:
+            tick = row["due_us"] if row["tick_us"] is None else row["tick_us"]
+            ends = [*ended[row["run_id"]], row["finished_us"]]
+            found[row["job_id"]] += [(tick, end) for end in ends if end is not None]
     return found
 
 
@@ -311,11 +376,13 @@ def _within(instants: list[int], begin: int, resume: Command) -> bool:
 
 def _spells(commands: list[Command]) -> list[tuple[Command, Command]]:
     """Return each pause with the resume that ended it."""
-    found, open_pauses = [], {}
+    found: list[tuple[Command, Command]] = []
+    open_pauses: dict[str, Command] = {}
     for command in (command for command in commands if command.done):
         if command.what == "pause":
-            open_pauses[command.job] = command
-        else:
+            # Of two people who pause it, and resume it, the first ones did.
+            open_pauses.setdefault(command.job, command)
+        elif command.job in open_pauses:
             found.append((open_pauses.pop(command.job), command))
     return found
 

@@ -5,6 +5,8 @@ It shares no code with the scheduler, and computes the ticks in plain arithmetic
 - `completeness`: every tick has one outcome, every row has a tick
 - `consistency`: the ledger agrees with what the tasks recorded
 - `filling`: each past tick has one run of its backfill
+- `requests`: what people asked of single runs is carried out
+- `deploys`: a job that the code lacks does not fire
 - `causes`: a tick whose run did not succeed needs a cause
 - `processes`: exit codes and logs of the processes
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from torture import causes, completeness, consistency, filling, processes
+from torture import causes, completeness, consistency, deploys, filling, processes, requests
 from torture.faults import Harm
 from torture.history import History, Violation
 
@@ -26,6 +28,9 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     completeness.startups,
     filling.filled,
     filling.one_at_a_time,
+    requests.run_by_hand,
+    requests.cancelled,
+    requests.retried,
     consistency.ledger_against_file,
     consistency.attempts_against_file,
     consistency.owners,
@@ -35,12 +40,14 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     consistency.overlap_skips,
     consistency.groups,
     consistency.replaced,
+    deploys.removed,
     causes.repeated,
     causes.ends,
     causes.given_up,
     causes.skips,
     causes.caught_up,
     causes.late,
+    causes.entered_late,
     causes.beyond_grace,
     causes.pauses,
     causes.entered_in_pauses,

@@ -30,7 +30,8 @@ def unaccounted(history: History, harm: Harm) -> Iterator[Violation]:
         ranges = [(row["tick_us"], row["last_tick_us"]) for row in rows if row["last_tick_us"] is not None]
         current = _as_deployed(spec, job)
         tick = current.next_tick(job["changed_us"])
-        while tick is not None and tick < history.until - _SETTLING:
+        until = min(history.until - _SETTLING, job.get("removed_us") or history.until)
+        while tick is not None and tick < until:
             if tick not in single and not any(first <= tick <= last for first, last in ranges):
                 yield Violation(f"{spec.id}: tick {tick} has no outcome", spec.id, tick)
             tick = current.next_tick(tick)
@@ -39,6 +40,9 @@ def unaccounted(history: History, harm: Harm) -> Iterator[Violation]:
         # Behind runs of its job that take longer than its ticks are apart, a tick waits within its grace.
         waits = known is not None and known.overlap == "wait" and row["state"] == "queued"
         grace = known.grace if known is not None and waits else 0
+        if known is not None and known.body == "endless":
+            # It goes on until somebody cancels it, and what waits for its end waits on.
+            continue
         if row["due_us"] + grace < history.until - _ENDING and row["state"] not in FINAL:
             yield Violation(f"{name(row)} is still {row['state']}", row["job_id"], row["tick_us"])
 
@@ -70,6 +74,10 @@ def invented(history: History, harm: Harm) -> Iterator[Violation]:
         elif row["kind"] == "backfill":
             if tick is not None or not spec.is_tick(row["for_tick_us"]):
                 yield Violation(f"{name(row)} is for no tick of the past", job, row["for_tick_us"])
+        elif row["kind"] == "manual":
+            # Whether somebody asked for it, `requests` looks at.
+            if tick is not None:
+                yield Violation(f"{name(row)} was asked for, and has a tick", job, tick)
         elif tick is None:
             if row["kind"] != "startup" or not spec.startup:
                 yield Violation(f"{name(row)} was not asked for", job)

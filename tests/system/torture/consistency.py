@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from torture.faults import LEDGER, PARTED, Harm, name
+from torture.faults import DEADLY, ENDING, LEDGER, PARTED, Harm, name
 from torture.history import History, Row, Start, Violation
 from torture.world import LIMITS, ON_THREADS, SECOND, JobSpec
 
@@ -14,6 +14,8 @@ _KNOWS = ("succeeded", "failed")
 _COMMITTING = SECOND
 # How long after the end of a body its process notices.
 _NOTICING = SECOND // 2
+# How long a run may wait in a process, when it is due, until it is entered, or given back to the queue.
+_WAITING = SECOND
 # How long it takes at most, when a process goes on that was frozen, until a body is entered.
 _ENTERING = SECOND // 10
 
@@ -43,7 +45,8 @@ def attempts_against_file(history: History, harm: Harm) -> Iterator[Violation]:
     for (run, number), attempt in attempts.items():
         row, start = rows[run], starts.get((run, number))
         sentence = ""
-        if attempt["state"] not in ("failed", "timed_out", "lost", "interrupted"):
+        by_hand = ("cancelled",) if history.asked_of("retry", run) else ()
+        if attempt["state"] not in ("failed", "timed_out", "lost", "interrupted", *by_hand):
             sentence = f"has an earlier attempt that {attempt['state']}"
         elif attempt["state"] == "failed" and (start is None or start.end is None):
             sentence = f"attempt {number} is recorded as failed, but it did not end"
@@ -155,7 +158,10 @@ def stale(history: History, harm: Harm) -> Iterator[Violation]:
 
 
 def overlap_skips(history: History, harm: Harm) -> Iterator[Violation]:
-    """R7: a tick is skipped for overlap only while enough earlier runs of its job hold their leases."""
+    """R7, R15: a tick is skipped for overlap only while enough earlier runs of its job are under way."""
+    entered: dict[int, int] = {}
+    for start in history.starts:
+        entered[start.run] = min(start.at, entered.get(start.run, start.at))
     for spec in history.specs.values():
         rows = history.rows_of(spec.id)
         # One that was given up after its claim held a lease until then.
@@ -167,10 +173,21 @@ def overlap_skips(history: History, harm: Harm) -> Iterator[Violation]:
                 sentence = f"was skipped for overlap, though its overlap is {spec.overlap}"
                 yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
                 continue
-            held = sum(_held(spec, other, row) for other in runs)
+            held = sum(
+                _held(spec, other, row) and not _only_waited(history, harm, other, row, entered)
+                for other in [*runs, *_tried_again(history, runs)]
+            )
             if held < spec.max_instances and not _outcomes_waited(row, harm):
                 sentence = f"was skipped for overlap while {held} earlier run(s) were held"
                 yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
+
+
+def _tried_again(history: History, runs: list[Row]) -> list[Row]:
+    """Return what runs were before a person had them tried again."""
+    again = {row["run_id"]: row for row in runs if history.asked_of("retry", row["run_id"])}
+    earlier = [each for each in history.attempts if each["run_id"] in again]
+    return [{**again[each["run_id"]], **each, "due_us": each["started_us"]} for each in earlier
+            if each["started_us"] is not None]  # fmt: skip
 
 
 def _held(spec: JobSpec, run: Row, skipped: Row) -> bool:
@@ -178,6 +195,19 @@ def _held(spec: JobSpec, run: Row, skipped: Row) -> bool:
     # A retry is due later than its run was at first. What is only reserved, until it is due, holds nothing.
     began = run["tick_us"] if spec.retries and run["tick_us"] is not None else run["due_us"]
     return began <= decided and (ended is None or ended >= decided - _COMMITTING)
+
+
+def _only_waited(history: History, harm: Harm, run: Row, skipped: Row, entered: dict[int, int]) -> bool:
+    """Return whether a run was due and not entered, though no harm was done to the process that held it."""
+    decided = min(harm.instants(skipped["finished_us"]), default=0)
+    due = max((at for at in harm.instants(run["due_us"]) if at <= decided), default=decided)
+    if decided - due < _WAITING or entered.get(run["run_id"], decided) < decided + _NOTICING:
+        return False
+    # For a process that only claims, what waits for others is as if it were under way.
+    is_for_others = any(life.role == "scheduler" for life in history.lives)
+    # It was claimed a moment before its tick, and waited for its jitter.
+    claimed = min([due, *harm.instants(run["tick_us"] or run["due_us"])]) - SECOND
+    return not is_for_others and not harm.near(claimed, decided, (*DEADLY, *ENDING, *PARTED))
 
 
 def _outcomes_waited(row: Row, harm: Harm) -> bool:

@@ -18,6 +18,8 @@ CLOCK = ("clock back", "clock ahead")
 # How long the effects of harm to all last after its end: who was refused by the ledger tries again after a
 # second. Who sleeps while nothing is due notices within 30 s that the clock was set (R10).
 _AFTERMATH, _ASLEEP = 3 * SECOND, 33 * SECOND
+# A body that does not say when it ends was cancelled, by its time limit or before.
+_LONGEST = 3 * SECOND
 # A process is not asked to be quick in its first second, when others start as well.
 _WARMING = SECOND
 _MINUTE = 60 * SECOND
@@ -33,6 +35,7 @@ class Harm:
 
     def __init__(self, history: History) -> None:
         self._faults, self._lives, self._clock = history.faults, history.lives, history.clock
+        self._starts = history.starts
         self._to_all = [
             (fault.begin, fault.end + (_ASLEEP if self._asleep(fault) else _AFTERMATH))
             for fault in history.faults
@@ -44,7 +47,7 @@ class Harm:
         }
         # A coroutine that blocks the loop of its process harms that process.
         self._blocked = [
-            (start.pid, start.at, start.end or start.at + 3 * SECOND)
+            (start.pid, start.at, start.end or start.at + _LONGEST)
             for start in history.starts
             if start.job == "hog" and (start.end is None or start.end - start.at > SECOND)
         ]
@@ -86,22 +89,35 @@ class Harm:
         """Return whether harm that was done to all, or an effect of it, lasted between two instants."""
         return any(first <= end and last >= begin for first, last in self._to_all)
 
-    def someone_fit(self, begin: int, end: int) -> Life | None:
-        """Return a process that was well all the time, if all was well around it too."""
+    def someone_fit(self, begin: int, end: int, busy: int | None = None) -> Life | None:
+        """Return a process that was well all the time, if all was well around it too.
+
+        busy: how many runs it may have had under way.
+        """
         if self.to_all(begin, end):
             return None
         fit = [life for life in self._lives if self.fit(life, begin, end)]
+        if busy is not None:
+            fit = [life for life in fit if self._most_under_way(life.pid, begin, end) <= busy]
         roles = {life.role for life in fit}
         # Who only claims and who only runs need each other.
         return fit[0] if "all" in roles or roles >= {"scheduler", "worker"} else None
 
-    def well_between(self, begin: int, end: int, length: int, due: int = 0) -> Life | None:
+    def well_between(
+        self, begin: int, end: int, length: int, due: int = 0, busy: int | None = None
+    ) -> Life | None:
         """Return a process that was well for so long between two instants, while something was due."""
         while begin + length < end:
-            if self._clock.shows(begin) >= due and (life := self.someone_fit(begin, begin + length)):
+            if self._clock.shows(begin) >= due and (life := self.someone_fit(begin, begin + length, busy)):
                 return life
             begin += SECOND // 2
         return None
+
+    def _most_under_way(self, pid: int, begin: int, end: int) -> int:
+        """Return how many bodies a process had entered and not left, at most, between two instants."""
+        bodies = [(start.at, start.end or start.at + _LONGEST) for start in self._starts if start.pid == pid]
+        then = [(first, last) for first, last in bodies if first <= end and last >= begin]
+        return max((sum(first <= at < last for first, last in then) for at, _ in then), default=0)
 
     def fit(self, life: Life, begin: int, end: int) -> bool:
         """Return whether a process was up, and neither harmed nor blocked."""
@@ -174,5 +190,5 @@ def _locked_out(life: Life) -> list[int]:
 def name(row: Row) -> str:
     """Return how a row is called in a sentence."""
     if row["tick_us"] is None:
-        return f"{row['job_id']}: startup run {row['run_id']}"
+        return f"{row['job_id']}: {row['kind']} run {row['run_id']}"
     return f"{row['job_id']}: tick {row['tick_us']}"

@@ -38,7 +38,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class Life:
-    """One process; `ready` is None if it ended before it said that it runs."""
+    """One process; `ready` is None if it ended before it said that it runs.
+
+    version: the number of the deployment whose code it has.
+    """
 
     pid: int
     begin: int
@@ -47,6 +50,7 @@ class Life:
     code: int
     log: str
     role: str = "all"
+    version: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,23 @@ class Command:
     begin: int
     end: int
     done: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked of one run: `run now`, `cancel` or `retry`.
+
+    run: its number, 0 if that was not told. attempt: the run's own, right after it was done.
+    answer: `done`; `refused`, nothing was changed; or `unknown`, the ledger did not say whether it was.
+    """
+
+    what: str
+    job: str
+    run: int
+    attempt: int
+    begin: int
+    end: int
+    answer: str
 
 
 @dataclass(frozen=True)
@@ -123,6 +144,7 @@ class History:
     requested: one-off ticks that were asked for while the world ran: (job, tick, instant of the request);
         each must have exactly one outcome.
     fills: backfills that were asked for: (number, first tick, last tick, instant of the request).
+    asked: what was asked of single runs.
     refused: jobs that could not be added, as was said: none of them may be there.
     oddities: what the nemesis itself saw and must not be.
     """
@@ -139,6 +161,7 @@ class History:
     commands: list[Command] = field(default_factory=list)
     requested: list[tuple[str, int, int]] = field(default_factory=list)
     fills: list[tuple[int, int, int, int]] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     oddities: list[str] = field(default_factory=list)
 
@@ -148,7 +171,25 @@ class History:
         for job, tick, _ in self.requested:
             wanted.setdefault(job, set()).add(tick)
         added = [JobSpec(job, once=frozenset(ticks)) for job, ticks in wanted.items()]
+        self._go_by_one_id()
         self.specs = {spec.id: spec for spec in [*self.schedule, *added]}
+
+    def _go_by_one_id(self) -> None:
+        """Let a job that is renamed have one id, whichever it had at the time."""
+        ids = {former: spec.id for spec in self.schedule for former in spec.ids}
+        if not ids:
+            return
+        self.runs = [{**row, "job_id": ids.get(row["job_id"], row["job_id"])} for row in self.runs]
+        self.starts = [replace(start, job=ids.get(start.job, start.job)) for start in self.starts]
+        self.asked = [replace(it, job=ids.get(it.job, it.job)) for it in self.asked]
+        in_force = {job: row for job, row in self.jobs.items() if row.get("removed_us") is None}
+        for former, job in ids.items():
+            if former in in_force:
+                self.jobs[job] = in_force[former]
+
+    def asked_of(self, what: str, run: int) -> list[Request]:
+        """Return what was asked of a run, also where it is not known whether that was done."""
+        return [it for it in self.asked if it.what == what and it.run == run and it.answer != "refused"]
 
     def rows_of(self, job: str) -> list[Row]:
         """Return the rows of a job, in the order in which the ledger got them."""

@@ -29,6 +29,8 @@ def summary(history: History) -> Iterator[str]:
     yield f"{ticks} ticks in {len(history.runs)} rows, {len(history.starts)} starts of a body"
     yield f"{calm} of {len(single)} single ticks fell due while a process was well for {_CALM // SECOND} s"
     yield f"{killed} kills; faults: {_listed(faults)}; commands: {_listed(commands)}"
+    asked = Counter(f"{it.what} {it.answer}" for it in history.asked)
+    yield f"asked of runs: {_listed(asked)}; {len(history.fills)} backfills"
     yield f"{len(history.requested)} single runs were asked for, {len(history.refused)} more refused"
     yield f"{len(history.lives)} processes; exit codes: {_listed(codes)}"
     yield f"outcomes: {_listed(outcomes)}"

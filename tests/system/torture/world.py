@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from application import Application
@@ -20,6 +20,7 @@ class JobSpec:
     """One job: a tick every `step` microseconds since the epoch (0: none), and every `also` as well.
 
     steps: what `step` is in one deployment or another, for a job that a redeploy changes.
+    leaves: it is in the code of every other deployment only. ids: its id in one deployment or another.
     once: single ticks, for a job that was asked for while the world ran.
     ends: how a run ends to which no harm is done.
     overlap: what becomes of a tick while the run before goes on. group: whose limit its runs share.
@@ -45,6 +46,24 @@ class JobSpec:
     added: bool = False
     overlap: str = "skip"
     group: str = ""
+    leaves: bool = False
+    ids: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether a redeploy changes it: then only processes with the newer code decide about it (R8)."""
+        return bool(self.steps or self.leaves or self.ids)
+
+    def as_deployed(self, number: int) -> JobSpec | None:
+        """Return it as it stands in the code of a deployment; None where it is not there."""
+        if self.leaves and number % 2:
+            return None
+        if self.steps:
+            return JobSpec(self.id, self.steps[number % len(self.steps)])
+        if self.ids:
+            now, before = (self.ids[which % len(self.ids)] for which in (number, number - 1))
+            return replace(self, id=now, options=f'renamed_from="{before}"')
+        return self
 
     def declaration(self) -> str:
         """Return the line of the schedule that declares it."""
@@ -272,7 +291,7 @@ class World(Application):
     def deploy(self, number: int) -> None:
         """Write a version of the schedule; processes that start from now on have it."""
         written = [spec for spec in SCHEDULE if not spec.added]
-        specs = (JobSpec(s.id, s.steps[number % len(s.steps)]) if s.steps else s for s in written)
+        specs = [now for spec in written if (now := spec.as_deployed(number)) is not None]
         final, self.main_file = self.main_file, self.main_file.with_suffix(".new")
         self.schedule("\n".join(spec.declaration() for spec in specs), IMPORTS)
         # At once: a process that starts at this moment must not read half of it.

@@ -41,7 +41,7 @@ class IntersectionTicks:
     def next(self, after: int) -> int | None:
         """Return the first common tick later than `after`; None if it is not found in as many steps.
 
-        What was searched in vain before is not searched again: only so many steps further.
+        Steps that were searched in vain before are counted, and not searched again.
         """
         steps, here, seen = 0, after, array("q", [after])
         barren = self._barren

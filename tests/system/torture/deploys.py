@@ -1,0 +1,57 @@
+"""Deploys: a job that is not in the code any more never fires again, until it is there again (R8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torture.faults import Harm
+from torture.history import History, Life, Violation
+from torture.world import SECOND, JobSpec
+
+# A run that was claimed a moment before its job was removed may still begin.
+_CLAIMED = 2 * SECOND
+
+
+def removed(history: History, harm: Harm) -> Iterator[Violation]:
+    """From the start of a process whose code lacks a job, no tick of it is claimed, and no run begins."""
+    for spec in history.specs.values():
+        for begin, end in absences(history, spec):
+            for row in history.rows_of(spec.id):
+                instants = harm.instants(row["tick_us"]) if row["tick_us"] is not None else []
+                if instants and all(begin + SECOND < at < end for at in instants):
+                    sentence = f"tick {row['tick_us']} is {row['state']}, though the code lacked the job"
+                    yield Violation(f"{spec.id}: {sentence}", spec.id, row["tick_us"])
+            for start in history.starts:
+                if start.job != spec.id or not begin + _CLAIMED < start.at < end:
+                    continue
+                if not harm.disturbed(start.pid, begin - SECOND, start.at):
+                    sentence = (
+                        f"attempt {start.attempt} of {start.tick} began, though the code lacked the job"
+                    )
+                    yield Violation(f"{spec.id}: {sentence}", spec.id, start.tick, start.pid)
+
+
+def absences(history: History, spec: JobSpec) -> Iterator[tuple[int, int]]:
+    """Yield each time in which a job is certainly removed: from one process's start to another's."""
+    if not spec.leaves:
+        return
+    for life in history.lives:
+        if life.ready is not None and spec.as_deployed(life.version) is None:
+            returns = [max(other.begin, life.ready) for other in _with(history, spec, life.ready)]
+            yield life.ready, min(returns, default=2**62)
+
+
+def is_removed_between(history: History, spec: JobSpec, begin: int, end: int) -> bool:
+    """Return whether a process without a job joined, or may have, between two instants."""
+    return spec.leaves and any(
+        life.begin <= end and (life.ready or life.end) >= begin
+        for life in history.lives
+        if spec.as_deployed(life.version) is None
+    )
+
+
+def _with(history: History, spec: JobSpec, after: int) -> Iterator[Life]:
+    """Yield the processes that declare a job, and did so after an instant or may have."""
+    for life in history.lives:
+        if (life.ready or life.end) > after and spec.as_deployed(life.version) is not None:
+            yield life
