@@ -212,6 +212,15 @@ def test_all_services_of_compose_have_one_ledger() -> None:
 # --- hardened
 
 
+def test_the_server_of_compose_which_has_one_role_is_the_ledgers_alone() -> None:
+    """That role is its superuser, and may run programs there."""
+    server = yaml.safe_load(text_of("compose.yaml"))["services"]["cluster-database"]
+    assert not {"ports", "env_file", "privileged", "network_mode", "pid"} & set(server)
+    assert server["volumes"] == ["cluster-database:/var/lib/postgresql/data"]
+    assert server["security_opt"] == ["no-new-privileges:true"]
+    assert all("cluster-database" not in str(it["volumes"]) for it in services().values())
+
+
 def test_a_container_can_write_its_data_and_no_more() -> None:
     image = text_of("Dockerfile")
     last = image.rpartition("\nFROM ")[2]

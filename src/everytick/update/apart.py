@@ -2,8 +2,8 @@
 
 The names of a template's files are made while it is rendered, and may be others the next time; so they
 cannot be judged beforehand. Copier therefore never works in the project, but in a second working tree of its
-repository, where `.git` is a file and nothing but what is committed is there. What it changed there is looked
-through, and is then taken over as a whole or not at all.
+repository, where `.git` is a file and only committed files are. The files that it changed there are looked
+through, and are then taken over as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def merge(project: Project, ref: str | None) -> None:
     """Merge a version, the newest release if none is named, into the project's working tree.
 
     Raises:
-        UpdateError: it could not be merged, or would write what is not the template's; then nothing was
-            written.
+        UpdateError: it could not be merged, or would write where the template has no business;
+            then nothing was written.
     """
     copier = Copier(project)
     # Copier leaves these out of the merge without a word; they are asked for to be told.

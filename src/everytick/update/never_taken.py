@@ -60,7 +60,7 @@ def _by_name(name: str) -> str | None:
 
 
 def _by_place(root: Path, name: str, before: Collection[str]) -> str | None:
-    """Return what is wrong with the place in the project that a path would be written to."""
+    """Return why nothing may be written to this place in the project; None if it may."""
     place = root / name
     for folder in place.parents:
         if folder == root:
@@ -75,7 +75,7 @@ def _by_place(root: Path, name: str, before: Collection[str]) -> str | None:
 
 
 def _by_kind(merged: Path, name: str) -> str | None:
-    """Return what is wrong with what would be written."""
+    """Return why a file of this kind may not be written; None if it may."""
     made = merged / name
     if made.is_symlink() and not _stays(merged, made):
         return "it is a link to what is not the template's"

@@ -32,7 +32,7 @@ _IN_THE_PROJECT = re.compile(
 _ALWAYS = {
     "apply.whitespace": "nowarn",
     "color.ui": "false",
-    # The name of a program, as hooks are: none is run because of what is configured in a repository.
+    # Like a hook, a program: a repository's settings can name one, and none of them is run.
     "core.fsmonitor": "false",
     "core.hooksPath": os.devnull,
     # Copier takes names apart as git writes them by default, and looks for markers of that style.
