@@ -49,6 +49,9 @@ def test_every_time_zone_of_the_database_is_accepted_and_no_other() -> None:
         ("München", "Europe/Berlin"),
         ("Eastern Standard Time", "America/New_York"),
         ("UTC+0", "UTC"),
+        ("UTC+5:30", "Asia/Kolkata"),
+        ("+05:30", "Asia/Kolkata"),
+        ("Rom", "Europe/Rome"),
     ],
 )
 def test_a_wrong_time_zone_is_answered_with_the_nearest(answer: str, meant: str) -> None:
@@ -61,7 +64,7 @@ def test_a_fixed_offset_is_answered_with_the_zone_of_that_offset(answer: str) ->
 
 
 @pytest.mark.parametrize(
-    "answer", ["", "XYZ", "local", "Factory", "Asia/Nagpur", "UTC+15", "UTC+5:30", "a" * 5000]
+    "answer", ["", "XYZ", "local", "Factory", "Asia/Nagpur", "UTC+15", "UTC+7:10", "Etc/GMT+20", "a" * 5000]
 )
 def test_a_time_zone_that_is_near_to_none_gets_no_wrong_hint(answer: str) -> None:
     assert refusal("timezone", answer) == NOTHING_NEAR
@@ -97,6 +100,8 @@ SPELLINGS = [
         "+1",
         "-0930",
         "UTC+5:30",
+        "UTC+7:30",
+        "Etc/GMT+20",
         "UTC+15",
         "CET+1",
         "IST+5",

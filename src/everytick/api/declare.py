@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar
 
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.util import undefined
@@ -21,7 +23,10 @@ from . import exclusions, triggers
 from .crontab import is_crontab, not_a_place_for
 from .dates import Reading
 from .relative_dates import read_next_run_time
+from .trigger_source import function_given
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, refuse
+
+_Function = TypeVar("_Function")
 
 KNOWN_NAMES = OPTION_NAMES | {
     "args",
@@ -171,13 +176,13 @@ class JobDeclarations:
                 job.renamed_from = self._former_id(renamed_from, job.id)
             return self._accept(job, named=id is not None, replace_existing=replace_existing)
 
-    def scheduled_job(self, trigger: Any, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+    def scheduled_job(self, trigger: Any, *args: Any, **kwargs: Any) -> Callable[[_Function], _Function]:
         """Declare the decorated function as a job: `add_job` as a decorator."""
 
         if callable(trigger) and not isinstance(trigger, BaseTrigger):
             raise fail(call_site(), None, "write the trigger in parentheses: @scheduler.scheduled_job(...)")
 
-        def declare(func: Any) -> Any:
+        def declare(func: _Function) -> _Function:
             self.add_job(func, trigger, *args, **kwargs)
             return func
 
@@ -237,10 +242,13 @@ class JobDeclarations:
 
     def _function(self, func: Any) -> Callable[..., Any]:
         """Return the callable that `func` is, or refers to."""
-        if isinstance(func, str) and self._is_stored():
-            # Before it is imported, which already runs code.
-            self.settings.allowed_functions.check_name(func)
-        return functions.resolve(func)
+        try:
+            if isinstance(func, str) and self._is_stored():
+                # Before it is imported, which already runs code.
+                self.settings.allowed_functions.check_name(func)
+            return functions.resolve(func)
+        except ValueError as problem:
+            raise ValueError(f"{problem}{_if_called(func)}") from None
 
     def _schedule(self, trigger: Any, trigger_args: dict[str, Any]) -> Schedule:
         reading = Reading(self.timezone, self._is_stored())
@@ -301,3 +309,17 @@ def _checked(values: dict[str, Any]) -> Options:
     options = Options(**values)
     options.check()
     return options
+
+
+def _if_called(func: Any) -> str:
+    """Return what to say of a value in the place of a function if a function was called there."""
+    is_reference = isinstance(func, str) and functions.is_reference(func)
+    if callable(func) or isinstance(func, ModuleType) or is_reference:
+        return ""
+    given = function_given()
+    if isinstance(given, ast.Call):
+        name = ast.unparse(given.func)
+        return f": leave the parentheses out, {name} instead of {name}()" if len(name) < 80 else ""
+    # What is written out as a value was no call; behind a name one may be.
+    is_open = func is None or given is None or isinstance(given, ast.Name | ast.Attribute | ast.Subscript)
+    return "; if a function was called there, leave the parentheses out" if is_open else ""

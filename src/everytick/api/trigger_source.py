@@ -259,6 +259,17 @@ def _parameters(function: Callable[..., None]) -> tuple[str, ...]:
     return tuple(name for name in inspect.signature(function).parameters if name != "self")
 
 
+def function_given() -> ast.expr | None:
+    """Return the expression of the function in the call of the scheduler; None if that cannot be seen."""
+    frame = user_frame()
+    span = _span_of(frame)
+    call = text_of(frame.f_code.co_filename, frame.f_globals).calls.get(span) if span else None
+    if call is None:
+        return None
+    named = [keyword.value for keyword in call.keywords if keyword.arg == "func"]
+    return next(iter([*named, *call.args[:1]]), None)
+
+
 def _span_of(frame: FrameType) -> Span | None:
     """Return where the call begins and ends that a frame is in: lines and columns."""
     line, end_line, column, end_column = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))

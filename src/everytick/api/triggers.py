@@ -312,7 +312,8 @@ def _calendar(trigger: CalendarIntervalTrigger, given: dict[str, Any], reading: 
         "end": None if end is None else end.isoformat(),
     }
     every = ", ".join(f"{unit}={amount}" for unit, amount in amounts.items() if amount)
-    return schedule.make(data, reading.zone, f"calendarinterval[{every}, time={at}]", _jitter(given))
+    text = f"calendarinterval[{every}, time={at}]"
+    return schedule.make(data, reading.zone, text, _jitter(given), _zone_of_a_date(given, reading.zone))
 
 
 def _combined(trigger: OrTrigger | AndTrigger, reading: Reading) -> Schedule:

@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from everytick.model.zone_names import fixed_offset, with_offset
-from everytick.text.zone_hints import is_zone, not_a_zone, zone_by_name
+from everytick.text.zone_hints import is_of_machine, is_zone, not_a_zone, zone_by_name
 from tzlocal import get_localzone
 
 _NAMELESS = timezone(timedelta(0), "the machine's zone")
@@ -34,6 +34,8 @@ def zone_given(given: Any) -> tzinfo:
     # One that was read from a file may have any name.
     if name is not None and (not isinstance(given, ZoneInfo) or is_zone(name)):
         return zone_by_name(name)
+    if name is not None and is_of_machine(name):
+        raise ValueError(not_a_zone(name))
     offset = fixed_offset(given)
     if offset is None:
         raise ValueError(

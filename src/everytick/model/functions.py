@@ -25,7 +25,6 @@ from everytick.errors import message_of
 _DEEPEST = 50
 _LONGEST_NUMBER = 1_024
 _LARGEST_KIB = 64
-_CALLED = "; if the function was called here, leave the parentheses out: write_csv, not write_csv()"
 _INSTEAD = "write a function at the top of a module, such as one in app/services/"
 # A reference: names with dots, a colon, names with dots.
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -45,7 +44,7 @@ def resolve(function: Any) -> Callable[..., Any]:
         function = found
     if not callable(function):
         _close(function)
-        raise ValueError(f"{_described(function)} is not a function{_CALLED}")
+        raise ValueError(f"{_described(function)} is not a function")
     inner = unwrapped(function)
     if isinstance(inner, type):
         _check_class(inner)
@@ -355,10 +354,15 @@ def check_size(args: list[Any], kwargs: dict[str, Any]) -> None:
 def check_reference(function: Any) -> None:
     """Refuse anything but `package.module:name`."""
     if not isinstance(function, str) or not _REFERENCE.fullmatch(function):
-        raise ValueError(
-            f"{str(function)[:80]!r} is not a reference such as"
-            f" 'app.services.my_tasks:backup_database'{_CALLED}"
-        )
+        text = str(function)[:80]
+        with_colon = ":".join(text.rpartition(".")[::2])
+        hint = f": write {with_colon!r}" if _REFERENCE.fullmatch(with_colon) else ""
+        raise ValueError(f"{text!r} is not a reference such as 'app.services.my_tasks:backup_database'{hint}")
+
+
+def is_reference(text: str) -> bool:
+    """Return whether a text is `package.module:name`."""
+    return _REFERENCE.fullmatch(text) is not None
 
 
 def _imported(function: str) -> Any:

@@ -33,13 +33,18 @@ def zone_by_name(name: str) -> ZoneInfo:
 
 def is_zone(name: str) -> bool:
     """Return whether this machine knows a zone by this name, and it is the same one on other machines."""
-    if name in _NO_ZONES or name.startswith(_NO_FOLDERS):
+    if is_of_machine(name):
         return False
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         return False
     return True
+
+
+def is_of_machine(name: str) -> bool:
+    """Return whether a name means a zone on some machines only, or another one on each."""
+    return name in _NO_ZONES or name.startswith(_NO_FOLDERS)
 
 
 def not_a_zone(given: object) -> str:
@@ -90,7 +95,9 @@ def nearest_zone(value: str, names: Sequence[str]) -> str:
         return min(places, key=len)
     if offset is not None and offset[1] in by_lower:
         return by_lower[offset[1]]
-    return _closest(wanted, names) if 4 < len(wanted) <= _LONGEST else ""
+    # Of two offsets that differ by a digit neither is meant for the other.
+    is_like_another = 4 < len(wanted) <= _LONGEST and not wanted.startswith("etc/gmt")
+    return _closest(wanted, names) if is_like_another else ""
 
 
 def _closest(wanted: str, names: Sequence[str]) -> str:

@@ -96,3 +96,38 @@ def test_text_that_names_what_is_no_function_says_so(scheduler: AsyncIOScheduler
         scheduler.add_job("added_tasks:calls", "cron", hour=3)
     with pytest.raises(ScheduleError, match="'added_tasks:gone' cannot be imported"):
         scheduler.add_job("added_tasks:gone", "cron", hour=3)
+
+
+def load_rows() -> list[int]:
+    return []
+
+
+class Tasks:
+    @staticmethod
+    def load() -> None:
+        """Nothing."""
+
+
+def said_of(declare: Any) -> str:
+    with pytest.raises(ScheduleError) as refusal:
+        declare()
+    return str(refusal.value).partition(": ")[2]
+
+
+def test_what_was_called_is_named(scheduler: AsyncIOScheduler) -> None:
+    said = said_of(lambda: scheduler.add_job(load_rows(), "cron", hour=3))
+    assert said == "a list is not a function: leave the parentheses out, load_rows instead of load_rows()"
+    said = said_of(lambda: scheduler.add_job(func=Tasks.load(), trigger="cron", hour=3))
+    assert said.endswith("leave the parentheses out, Tasks.load instead of Tasks.load()")
+
+
+def test_what_was_certainly_not_called_is_told_without_that(scheduler: AsyncIOScheduler) -> None:
+    assert said_of(lambda: scheduler.add_job(added_tasks, "cron", hour=3)) == "a module is not a function"
+    said = said_of(lambda: scheduler.add_job([load_rows, load_rows], "cron", hour=3))
+    assert said == "a list is not a function"
+    said = said_of(lambda: scheduler.add_job("app.services.kinds.noop", "cron", hour=3))
+    assert said.endswith(
+        " is not a reference such as 'app.services.my_tasks:backup_database': write 'app.services.kinds:noop'"
+    )
+    said = said_of(lambda: scheduler.add_job("app services", "cron", hour=3))
+    assert said.endswith(" is not a reference such as 'app.services.my_tasks:backup_database'")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import TZPATH, ZoneInfo
 
 import pytest
 import tzlocal
@@ -218,7 +218,9 @@ def test_what_is_no_zone_is_one_sentence(scheduler: AsyncIOScheduler, zone: Any)
         ("Europe/Berln", "; did you mean 'Europe/Berlin'?"),
         ("new york", "; did you mean 'America/New_York'?"),
         ("ET", "; did you mean 'America/New_York'?"), ("GST", "; did you mean 'Asia/Dubai'?"),
-        ("UTC+5:30", ""), ("XYZ", ""), ("local", ""), ("Nagpur", ""),
+        ("UTC+5:30", "; did you mean 'Asia/Kolkata'?"), ("+05:30", "; did you mean 'Asia/Kolkata'?"),
+        ("Rom", "; did you mean 'Europe/Rome'?"), ("Etc/GMT+20", ""), ("UTC+7:10", ""),
+        ("XYZ", ""), ("local", ""), ("Nagpur", ""),
     ],
 )  # fmt: skip
 def test_a_wrong_zone_gets_the_same_hint_wherever_it_is_written(
@@ -287,3 +289,18 @@ def test_a_name_that_means_something_else_elsewhere_is_no_zone(
         scheduler.add_job(print, "cron", hour=9, timezone=name)
     with pytest.raises(ConfigurationError, match=f"SCHEDULER_TIMEZONE: '{name}' is not an IANA time zone"):
         SchedulerSettings(scheduler_timezone=name)
+
+
+@pytest.mark.parametrize("name", ["localtime", "posixrules", "posix/Europe/Berlin"])
+def test_a_name_of_the_machine_is_refused_in_an_object_too(
+    scheduler: AsyncIOScheduler, tmp_path: Path, name: str
+) -> None:
+    berlin = next(
+        Path(folder, "Europe/Berlin") for folder in TZPATH if Path(folder, "Europe/Berlin").exists()
+    )
+    with berlin.open("rb") as file:
+        zone = ZoneInfo.from_file(file, key=name)
+    with pytest.raises(ScheduleError, match=f"'{name}' is not an IANA time zone such as"):
+        scheduler.add_job(print, CronTrigger(hour=9, timezone=zone))
+    with pytest.raises(ScheduleError, match=f"'{name}' is not an IANA time zone such as"):
+        scheduler.add_job(print, "cron", hour=9, timezone=zone)
