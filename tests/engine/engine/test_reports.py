@@ -356,7 +356,7 @@ async def test_neither_does_what_comes_after_its_timeout(scheduler: AsyncIOSched
 async def test_a_listener_gets_what_was_returned(scheduler: AsyncIOScheduler) -> None:
     seen: list[Any] = []
     scheduler.add_listener(lambda event: seen.append(event.retval), EVENT_JOB_EXECUTED)
-    scheduler.add_job(SlowEnd, "date", id="job")
+    scheduler.add_job(lambda: SlowEnd(), "date", id="job")
     async with scheduler:
         await until(lambda: bool(seen))
     assert isinstance(seen[0], SlowEnd)
