@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from configparser import ConfigParser
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +304,17 @@ def test_one_role_runs_the_schedule_and_the_other_only_looks(tmp_path: Path, dat
                 connection.execute(f"DELETE FROM scheduler.{table}")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("CREATE TABLE scheduler.mine (number integer)")
+
+
+@pytest.mark.full
+def test_readers_leave_connections_to_the_schedulers(database: str) -> None:
+    reader = f"postgresql://scheduler_reader@{database}"
+    with ExitStack() as opened:
+        for _ in range(20):
+            opened.enter_context(psycopg.connect(reader))
+        with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
+            psycopg.connect(reader)
+        psycopg.connect(f"postgresql://scheduler@{database}").close()
 
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'scheduler' AND tableowner = 'scheduler'"
