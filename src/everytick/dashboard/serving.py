@@ -6,7 +6,6 @@ import errno
 import os
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from everytick.errors import (
 )
 from everytick.ledger import open_ledger
 from everytick.system import check_handles_of_a_loop, system
+from everytick.text.durations import duration_of_seconds
 from loguru import logger
 
 from .authentication import open_authenticator, token_file
@@ -124,7 +124,7 @@ class _Beside:
     def __init__(self, chosen: DashboardSettings, declared: Callable[[], Declared]) -> None:
         self._chosen, self._declared = chosen, declared
         self._dashboard: Dashboard | None = None
-        self._unwanted = threading.Event()
+        self._unwanted = system.event()
         self._thread = system.start_thread(self._serve, name="dashboard")
 
     def _serve(self) -> None:
@@ -149,9 +149,8 @@ class _Beside:
                 return Dashboard(self._chosen, self._declared)
             except _InUse as problem:
                 if not is_told:
-                    logger.warning(
-                        "no dashboard: {}; it is tried again every {:g} s", problem, _RETRY_SECONDS
-                    )
+                    every = duration_of_seconds(_RETRY_SECONDS)
+                    logger.warning("no dashboard: {}; it is tried again every {}", problem, every)
                     is_told = True
             self._unwanted.wait(_RETRY_SECONDS)
         return None
