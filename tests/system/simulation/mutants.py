@@ -277,7 +277,7 @@ def _dying(after: float, clock: Callable[[], float]) -> AbstractContextManager[A
     return patch.object(heartbeats.Heartbeats, "_is_dead", is_dead)
 
 
-@_mutant(seed=326)
+@_mutant(seed=341)
 def a_lease_ends_by_the_wall_clock() -> AbstractContextManager[Any]:
     return _dying(heartbeats.LEASE_SECONDS, lambda: ticks.now() / ticks.SECOND)
 
