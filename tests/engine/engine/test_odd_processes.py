@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
-from everytick.engine import heartbeats
+from everytick.engine import clock, heartbeats
 from everytick.model import ticks
-from everytick.store import queue
+from everytick.store import claims, queue
 from everytick.store.records import host_name
 
 from inside import log as log
@@ -136,6 +136,23 @@ async def test_a_part_of_the_pulse_that_fails_stops_no_other_and_is_logged_once(
             soon(scheduler)
             await asyncio.sleep(0.05)
     assert len([line for line in log if "a part failed" in line]) == 2
+
+
+async def test_claims_that_fail_again_and_again_are_one_line_of_the_log(
+    scheduler: AsyncIOScheduler, log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def fails(*_given: object, **_named: object) -> Any:
+        tried.append(1)
+        raise ZeroDivisionError("a claim of its own")
+
+    monkeypatch.setattr(clock, "_RETRY", ticks.SECOND // 10)
+    monkeypatch.setattr(claims, "claim", fails)
+    scheduler.add_job(task, "interval", seconds=1, id="job")
+    async with scheduler:
+        await until(lambda: len(tried) > 5)
+    assert len([line for line in log if "a claim failed" in line]) == 1
 
 
 def soon(scheduler: AsyncIOScheduler) -> bool:
