@@ -173,3 +173,12 @@ def test_days_that_no_history_has_are_one_sentence(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SCHEDULER_HISTORY_DAYS", days)
     with pytest.raises(ConfigurationError, match=f"^SCHEDULER_HISTORY_DAYS={days}: input should be "):
         SchedulerSettings()
+
+
+@pytest.mark.parametrize("ending", ["ENABLED", "ENABLE", "ACTIVE", "ON"])
+def test_a_switch_by_another_name_is_answered_with_the_setting(
+    monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    monkeypatch.setenv(f"SCHEDULER_DASHBOARD_{ending}", "true")
+    found = SchedulerSettings().unknown_variables()
+    assert any(it.endswith("has no effect; did you mean 'SCHEDULER_DASHBOARD'?") for it in found), found

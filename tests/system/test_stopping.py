@@ -38,7 +38,7 @@ def test_a_job_that_ends_the_scheduler_at_once_cuts_the_others_and_exits_1(
         entered(app, "other")
         let(app, "end")
         assert process.popen.wait(40) == 1, process.log()
-        assert "1 run(s) had to be cut" in process.log()
+        assert "1 run had to be cut" in process.log()
     states = {row["job_id"]: row["state"] for row in app.recorded()}
     assert states == {"other": "interrupted", "last": "succeeded"}
 

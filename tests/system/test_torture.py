@@ -21,7 +21,7 @@ from torture.world import SCHEDULE, SECOND, JobSpec
 JOB = JobSpec("job", SECOND, startup=True)
 UNTIL = 178
 AWAY = "error: the ledger data/ledger.db cannot be used: database is locked"
-CUT = "stopped; 1 run(s) had to be cut, or could not be recorded"
+CUT = "stopped; 1 run had to be cut, or could not be recorded"
 PLANNED = (
     "09:00 ERROR flaky failed\n    Traceback (most recent call last):\n    RuntimeError: as planned\n"
     "2026-11-23 x"

@@ -174,7 +174,7 @@ def test_the_other_process_begins_the_next_attempt_of_what_died(app: Application
             died = time.monotonic()
             entered(app, "long", 2)
             assert time.monotonic() - died < LEASE + BEAT + 3
-            other.says("run(s) were lost with it")
+            other.says("died, lost with it: ")
             let(app, "release")
             wait_for(lambda: marks(app, "long", "end"), "its end")
     [run] = [row for row in app.recorded() if row["job_id"] == "long"]
@@ -226,7 +226,7 @@ def test_a_run_lost_longer_ago_than_its_grace_stays_lost(app: Application) -> No
     pass_by(1.5)
     with app.running() as process:
         # A tick of the other job may have been claimed for the next moment.
-        process.says("run(s) of a process that died are recorded as lost")
+        process.says(" of a process that died")
         more(app, "tick", 6)
     assert len(marks(app, "long")) == 1
     [run] = [row for row in app.recorded() if row["job_id"] == "long"]
@@ -272,7 +272,7 @@ def test_a_kill_before_the_outcome_is_written_counts_as_one_inside_of_the_run(
             wait_for(lambda: marks(app, "short", "end"), "the end of its body")
             kill(first)
     with app.running() as second:
-        second.says("run(s) of a process that died are recorded as lost")
+        second.says(" of a process that died")
         more(app, "tick", 6)
     [run] = [row for row in app.recorded() if row["job_id"] == "short"]
     expected = ("succeeded", 2) if on_crash == "rerun" else ("lost", 1)

@@ -31,6 +31,7 @@ from everytick.notify.notifier import Notifier
 from everytick.system import at_end_of_program, system
 from everytick.telemetry import spans
 from everytick.text.instants import when
+from everytick.text.wording import counted
 from loguru import logger
 
 from .control import declared_job
@@ -312,7 +313,7 @@ class AsyncIOScheduler(Standing, DurableOnly):
         )
         self.registration = found = process.open(is_whole=not self._declares_late)
         if found.lost:
-            logger.warning("{} run(s) of a process that died are recorded as lost", found.lost)
+            logger.warning("recorded as lost: {} of a process that died", counted(found.lost, "run"))
         added = set(found.added)
         for job in process.jobs.values():
             job.owner = self

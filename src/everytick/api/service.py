@@ -52,7 +52,7 @@ def run_until_stopped(
             end(0)
         if cut:
             # A function that was cut may keep its thread for ever; its outcome is in the ledger.
-            end(1, f"stopped; {cut} run(s) had to be cut, or could not be recorded")
+            end(1, f"stopped; {counted(cut, 'run')} had to be cut, or could not be recorded")
     logger.info("stopped")
     return 0
 

@@ -20,6 +20,7 @@ from everytick.store.records import Claim, Identity, Registration, Room
 from everytick.store.writer import Writer
 from everytick.system import system
 from everytick.text.durations import exact_seconds
+from everytick.text.wording import counted
 from loguru import logger
 
 from .admission import BUSY, MISSED
@@ -298,7 +299,7 @@ class Heartbeats:
         self._watched.pop(process_id, None)
         if lost is None:
             return []
-        logger.warning("process {} died; {} run(s) were lost with it", str(process_id)[:8], lost)
+        logger.warning("process {} died, lost with it: {}", str(process_id)[:8], counted(lost, "run"))
         if process_id not in self._doubtful:
             return []
         self._doubtful.remove(process_id)

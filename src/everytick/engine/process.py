@@ -178,7 +178,9 @@ class Process:
             self._runner.interrupt_threads_left()
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_SHUTDOWN))
         if self._runner.left and not ending:
-            logger.warning("{} function(s) still run; their leases are kept", self._runner.left)
+            logger.warning(
+                "the leases are kept of {} on threads", counted(self._runner.left, "running function")
+            )
             # On the thread of the last one: a job may have left no room for another thread.
             self._runner.when_none_is_left = self._close
         if not self._runner.left:
@@ -357,7 +359,7 @@ class Process:
         unsaved = self.writer.close(last)
         workers.ALIVE_HERE.discard(self._me.process_id)
         if unsaved:
-            logger.error("{} outcome(s) could not be written to the ledger", unsaved)
+            logger.error("{} could not be written to the ledger", counted(unsaved, "outcome"))
         return unsaved
 
     def _take_over(self, claims: list[Claim]) -> None:

@@ -21,6 +21,7 @@ from everytick.store.writer import Writer
 from everytick.system import system
 from everytick.text.durations import exact_seconds
 from everytick.text.instants import iso
+from everytick.text.wording import counted
 from loguru import logger
 
 from . import capture
@@ -81,7 +82,7 @@ class Runner:
         self.admission.close()
         slots = self.admission.slots.keys()
         if slots:
-            logger.info("waiting up to {} for {} running job(s)", exact_seconds(grace), len(slots))
+            logger.info("waiting up to {} for {}", exact_seconds(grace), counted(len(slots), "running job"))
             await until_done(slots, grace, hurry)
         cut = len(self._under_way)
         self._cutting = True

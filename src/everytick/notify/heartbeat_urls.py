@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from everytick.model.heartbeat_url import STATE_PLACE
 from everytick.system import system
+from everytick.text.wording import counted
 from loguru import logger
 
 from . import sender
@@ -99,7 +100,7 @@ class HeartbeatUrls:
             self._stopped = True
             self._changed.notify_all()
         if left:
-            logger.warning("{} call(s) of heartbeat URLs could not be made before the end", left)
+            logger.warning("{} of heartbeat URLs could not be made before the end", counted(left, "call"))
 
     def _add(self, job_id: str, ping: str, state: str, body: bytes | None = None) -> None:
         address = address_of(ping, state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from everytick import app
 from everytick.errors import how_to_install, nearest
 
@@ -31,7 +33,9 @@ def without_effect(name: str, known: list[str]) -> str:
     part = missing_part(name)
     if part is not None:
         return f"{name} has no effect: {made_without(part)}"
-    return f"{name} is not a setting and has no effect{nearest(name, known)}"
+    switch = re.sub("_(ENABLED?|ACTIVE|ON)$", "", name, flags=re.IGNORECASE)
+    hint = f"; did you mean '{switch.upper()}'?" if switch.upper() in known else nearest(name, known)
+    return f"{name} is not a setting and has no effect{hint}"
 
 
 def names_of_parts() -> frozenset[str]:

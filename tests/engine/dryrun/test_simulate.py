@@ -159,7 +159,7 @@ def test_the_account_always_balances(
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"ran": 299}, "300 tick(s) were due, but 299 are accounted for"),
+        ({"ran": 299}, "300 ticks due, but 299 are accounted for"),
         ({"latest": 601 * SECOND}, "a run began 10 min 1 s late, beyond its grace time"),
         ({"earliest": -1}, "a run began before it was due"),
         ({"most_at_once": 2}, "2 runs were under way at once: at most 1"),
@@ -184,7 +184,7 @@ def test_an_outage_that_breaks_a_rule_is_told(scheduler: AsyncIOScheduler) -> No
     cost = found.job("job").outages[0]
     cost.asked, cost.due = 2, 11
     assert found.problems() == [
-        "job: 11 tick(s) fell into an outage, but 10 are accounted for",
+        "job: 11 ticks fell into an outage, but 10 are accounted for",
         "job: 2 missed ticks were to run after an outage: at most 1 may",
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 from everytick import AsyncIOScheduler
 from everytick.errors import LedgerError
 from everytick.settings import SchedulerSettings
+from everytick.text.wording import counted
 from loguru import logger
 
 from simulation.disk import Disk, MemoryLedger
@@ -125,5 +126,5 @@ class EngineProcess:
         await self._stop.wait()
         cut = await scheduler.drain(self._hurry, ending=True)
         if cut:
-            logger.error("stopped; {} run(s) had to be cut, or could not be recorded", cut)
+            logger.error("stopped; {} had to be cut, or could not be recorded", counted(cut, "run"))
         return 1 if cut else 0

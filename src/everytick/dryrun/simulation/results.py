@@ -13,6 +13,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.text.durations import duration
 from everytick.text.instants import iso
+from everytick.text.wording import counted
 
 
 @dataclass
@@ -133,12 +134,14 @@ class JobResult:
         options, found = self.job.options, []
         accounted = self.ran + self.skipped.total() + self.lost + self.replaced
         if accounted != self.expected:
-            found.append(f"{self.expected} tick(s) were due, but {accounted} are accounted for")
+            found.append(f"{counted(self.expected, 'tick')} due, but {accounted} are accounted for")
         most = self.job.most_caught_up
         for cost in self.outages:
             settled = cost.caught_up + cost.skipped.total() + cost.lost + cost.replaced
             if settled != cost.due:
-                found.append(f"{cost.due} tick(s) fell into an outage, but {settled} are accounted for")
+                found.append(
+                    f"{counted(cost.due, 'tick')} fell into an outage, but {settled} are accounted for"
+                )
             if cost.asked > most:
                 found.append(f"{cost.asked} missed ticks were to run after an outage: at most {most} may")
         if self.latest is not None and options.grace is not None and self.latest > options.grace:
