@@ -141,6 +141,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = in_shares(items, workers, _kind)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a report be sent to xdist, which takes no half characters, such as some tests log."""
+    report = yield
+    report.sections = [(title, text.encode("utf-8", "replace").decode()) for title, text in report.sections]
+    return report
+
+
 def _kind(test: pytest.Item) -> int:
     return 0 if test.get_closest_marker("long") else 1 if test.get_closest_marker("full") else 2
 

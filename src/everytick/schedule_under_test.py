@@ -87,13 +87,13 @@ class ScheduleUnderTest:
         token = set_current_run(run)
         try:
             async with asyncio.timeout(job.options.timeout) as limit:
-                value = await call_function(job, _on_thread)
+                returned = await call_function(job, _on_thread)
         finally:
             token.var.reset(token)
         if limit.expired():
             # It ended in its own way instead of letting itself be cancelled.
             raise TimeoutError
-        return value
+        return None if returned is None else returned.take()
 
     def simulate(
         self,

@@ -115,6 +115,8 @@ def test_started_before_the_fork_it_runs_in_the_master_and_workers_say_what_to_d
     assert len(calls(shop, "startup")) == 1
     # Once in each worker that was asked.
     assert 1 <= shop.log().count("start it after the fork: in gunicorn in post_fork") <= 4
+    assert "so this one can neither add nor change jobs" in shop.log()
+    assert "adds and changes jobs through the ledger" not in shop.log()
     check_that_it_stopped_well(shop)
 
 
@@ -127,6 +129,7 @@ def test_started_before_the_fork_workers_add_jobs_through_a_server(tmp_path: Pat
     assert {pid for _name, _tick, pid in shop.done()} == {str(master.pid)}
     check_that_each_tick_ran_once(shop, "often", "coroutine", "asked")
     assert "the ledger does not answer" not in shop.log()
+    assert "this one adds and changes jobs through the ledger alone" in shop.log()
     check_that_it_stopped_well(shop)
 
 

@@ -110,6 +110,8 @@ def test_json_tells_what_each_outage_cost(app: Application) -> None:
         "longest_without_from": "2027-01-01T06:00:00+00:00",
         "duration": 60.0,
         "duration_from": "given",
+        "waited_for_group": 0,
+        "longest_wait_for_group": 0.0,
         "notes": [],
     }
 

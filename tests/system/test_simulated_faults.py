@@ -19,8 +19,10 @@ from torture.world import SECOND
 
 # Worlds with faults of many kinds in each.
 _QUICK, _MORE = range(1, 7), range(7, 30)
+# Those that found a defect of the engine, or a rule of the checker that was wrong.
+_KEPT = (1010, 1020, 1025, 1041, 1105, 2016)
 # Of how many seeds one must find a planted bug, where the one that is known to find it does so no more.
-_FOUND_WITHIN = 80
+_FOUND_WITHIN = 350
 
 
 @cache
@@ -39,7 +41,7 @@ def test_the_contract_holds_in_the_world_of_a_seed(seed: int) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", _MORE)
+@pytest.mark.parametrize("seed", [*_MORE, *_KEPT])
 def test_the_contract_holds_in_the_worlds_of_more_seeds(seed: int) -> None:
     told(seed)
 

@@ -14,7 +14,7 @@ from torture import causes, completeness, consistency
 from torture.__main__ import torture
 from torture.checker import violations
 from torture.faults import Harm
-from torture.history import Command, Fault, History, Life, Start, WorldClock, load
+from torture.history import Command, Fault, History, Life, Request, Start, WorldClock, load
 from torture.report import explained, summary
 from torture.world import SCHEDULE, SECOND, JobSpec
 
@@ -175,6 +175,11 @@ def requested(history: History, *rows: dict[str, Any]) -> History:
     return replace(also(history, *rows), requested=[("one", us(150), us(149))])
 
 
+def asked(history: History, what: str, run: int, at: float, attempt: int = 2) -> History:
+    """Let a person have asked something of a run, and be told that it is done."""
+    return replace(history, asked=[Request(what, "job", run, attempt, us(at), us(at + 0.01), "done")])
+
+
 def filling(history: History, *made: tuple[float, float]) -> History:
     """Add a backfill of two ticks, and its runs: each the tick in hours, and when its body began."""
     of_it: dict[str, Any] = {
@@ -223,8 +228,20 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: also(e, row(142, run_id=900)), "tick 142000000 is accounted for twice"),
     (lambda e: also(e, startup(1, 900)), "start 1 has 2 startup runs"),
     (lambda e: also(e, startup(2, 900), startup(3, 901)), "though the schedule was started at most 2 times"),
-    (lambda e: also(e, row(150, run_id=900, kind="manual", tick_us=None)), "that nobody asked for"),
     (lambda e: also(e, row(150, run_id=900, tick_us=None)), "was not asked for"),
+    (lambda e: also(e, row(150, run_id=900, kind="replay", tick_us=None)), "was not asked for"),
+    # what people asked of runs
+    (lambda e: also(e, row(150, run_id=900, kind="manual", tick_us=None)), "are there that nobody asked for"),
+    (lambda e: also(e, row(150, run_id=900, kind="manual")), "was asked for, and has a tick"),
+    (lambda e: asked(e, "run now", 900, 150), "run 900 was asked for, and is not there"),
+    (lambda e: asked(ended(e, 150, "running"), "cancel", 150, 150), "was cancelled, and is running"),
+    (lambda e: asked(e, "cancel", 160, 150), "began attempt 1 after it had been cancelled"),
+    (lambda e: asked(began(of(e, body="slow"), 160, end=us(165)), "cancel", 160, 160.5), "goes on 3 s after"),
+    (lambda e: asked(e, "retry", 160, 165), "is at attempt 1, though attempt 2 was asked for"),
+    (lambda e: asked(changed(e, 160, attempt=2), "retry", 160, 165), "which was asked for, did not begin"),
+    # deploys
+    (lambda e: lived(of(e, leaves=True), 3, version=1), "109000000 is succeeded, though the code lacked"),
+    (lambda e: lived(of(e, leaves=True), 3, version=1), "attempt 1 of 110000000 began, though the code"),
     (lambda e: replace(e, runs=[r for r in e.runs if r["tick_us"]]), "it never ran at a start"),
     # backfills
     (lambda e: filling(e, (1, 120)), "tick 7200000000 has 0 runs of backfill 1"),
@@ -323,6 +340,8 @@ def test_the_checker_notices(breach: Callable[[History], History], sentence: str
         lambda e: frozen_with_the_ledger(skipped(e, 160, "coalesced", 164)),
         lambda e: behind_an_earlier_run(e),
         lambda e: skipped(of(e, group="database"), 160, "coalesced", 161.1),
+        lambda e: asked(ended(e, 160, "cancelled"), "cancel", 160, 160.01),
+        lambda e: tried_again(e),
     ],
     ids=[
         "requested",
@@ -334,6 +353,8 @@ def test_the_checker_notices(breach: Callable[[History], History], sentence: str
         "frozen",
         "behind",
         "group",
+        "cancelled",
+        "tried again",
     ],
 )
 def test_the_checker_accepts_what_is_excused(excused: Callable[[History], History]) -> None:
@@ -345,6 +366,23 @@ def only_waited(history: History, tick: int) -> History:
     ended = tick + 1.7
     history = changed(history, tick, started_us=tick + 1.6, finished_us=ended)
     return began(history, tick, at=us(ended - 0.1), end=us(ended))
+
+
+def tried_again(history: History) -> History:
+    """Let a run be cancelled, and begin once more when a person has it tried again."""
+    cancelled = {"run_id": 130, "attempt": 1, "state": "cancelled", "process_id": "two"}
+    times = {"started_us": us(130.002), "finished_us": us(130.02)}
+    again = {"attempt": 2, "due_us": 160.5, "claimed_us": 160.5, "started_us": 160.5, "finished_us": 160.6}
+    asked_for = [
+        Request("cancel", "job", 130, 1, us(130.01), us(130.015), "done"),
+        Request("retry", "job", 130, 2, us(160.4), us(160.5), "done"),
+    ]
+    return replace(
+        changed(history, 130, **again),
+        attempts=[*history.attempts, {**cancelled, **times}],
+        starts=[*history.starts, start(130, attempt=2, at=us(160.52), end=us(160.6))],
+        asked=asked_for,
+    )
 
 
 def frozen_with_the_ledger(history: History) -> History:
@@ -390,6 +428,35 @@ def test_a_tick_waits_behind_a_startup_run_of_its_job(ended: float, number: int)
     started = row(159.5, run_id=900, kind="startup", tick_us=None, start_number=2, finished_us=ended)
     history = also(skipped(good(), 160, "coalesced", 165), started)
     assert len(list(causes.late(history, Harm(history)))) == number
+
+
+@pytest.mark.parametrize(("killed", "number"), [(129.9, 0), (128.9, 1)])
+def test_a_run_may_be_lost_that_was_recorded_as_started_before_it_was_due(killed: float, number: int) -> None:
+    history = ended(unseen(good(), 130), 130, "lost", started_us=130, finished_us=195)
+    history = replace(history, runs=history.runs[-200:], faults=[fault("kill", killed, killed, 1)])
+    assert sum("130000000" in str(found) for found in causes.ends(history, Harm(history))) == number
+
+
+@pytest.mark.parametrize(("killed", "number"), [(160, 0), (159.3, 1)])
+def test_a_tick_may_be_late_that_was_claimed_by_who_was_killed_after_the_clock_was_set_back(
+    killed: float, number: int
+) -> None:
+    clock = WorldClock(0, [(0, 0), (us(159.9), us(-5))])
+    one = row(160, claimed_us=172, started_us=172.1, finished_us=172.2)
+    faults = [fault("kill", killed, killed, 1)]
+    history = replace(good(), runs=[one], starts=[], clock=clock, faults=faults)
+    assert len(list(causes.late(history, Harm(history)))) == number
+
+
+def test_a_run_is_not_late_for_an_instant_before_it_was_asked_for() -> None:
+    clock = WorldClock(0, [(0, 0), (us(150), us(-20))])
+    one = row(135, run_id=900, job_id="one")
+    history = replace(requested(good(), one), clock=clock, requested=[("one", us(135), us(154))])
+    begun = start(135, run=900, job="one", at=us(155.01), end=us(155.02))
+    history = replace(history, starts=[begun], runs=[one])
+    assert list(causes.entered_late(history, Harm(history))) == []
+    late = replace(history, starts=[replace(begun, at=us(158.1), end=us(158.2))])
+    assert list(causes.entered_late(late, Harm(late)))
 
 
 def test_of_two_people_who_pause_a_job_at_once_the_first_has_paused_it() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from configparser import ConfigParser
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,10 @@ def test_systemd_understands_the_unit_and_finds_it_hardened(tmp_path: Path) -> N
     assert float(judged[1]) < EXPOSURE
 
 
+def test_the_folder_of_the_ledger_is_its_users_alone() -> None:
+    assert Unit()["Service"]["StateDirectoryMode"] == "0700"
+
+
 @pytest.mark.parametrize("name", ["a", "x" * 63])
 def test_the_user_of_the_unit_has_a_name_that_a_user_may_have(name: str) -> None:
     unit = text_of("deploy/systemd/scheduler.service", project_name=name)
@@ -206,6 +211,15 @@ def test_all_services_of_compose_have_one_ledger() -> None:
 
 
 # --- hardened
+
+
+def test_the_server_of_compose_which_has_one_role_is_the_ledgers_alone() -> None:
+    """That role is its superuser, and may run programs there."""
+    server = yaml.safe_load(text_of("compose.yaml"))["services"]["cluster-database"]
+    assert not {"ports", "env_file", "privileged", "network_mode", "pid"} & set(server)
+    assert server["volumes"] == ["cluster-database:/var/lib/postgresql/data"]
+    assert server["security_opt"] == ["no-new-privileges:true"]
+    assert all("cluster-database" not in str(it["volumes"]) for it in services().values())
 
 
 def test_a_container_can_write_its_data_and_no_more() -> None:
@@ -292,7 +306,58 @@ def test_one_role_runs_the_schedule_and_the_other_only_looks(tmp_path: Path, dat
             connection.execute("CREATE TABLE scheduler.mine (number integer)")
 
 
+@pytest.mark.full
+def test_readers_leave_connections_to_the_schedulers(database: str) -> None:
+    reader = f"postgresql://scheduler_reader@{database}"
+    with ExitStack() as opened:
+        for _ in range(20):
+            opened.enter_context(psycopg.connect(reader))
+        with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
+            psycopg.connect(reader)
+        psycopg.connect(f"postgresql://scheduler@{database}").close()
+
+
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'scheduler' AND tableowner = 'scheduler'"
+
+
+@pytest.mark.full
+def test_a_role_that_does_not_run_the_schedule_cannot_take_its_locks(
+    tmp_path: Path, database: str, server: Server
+) -> None:
+    """A superuser has to run the file for that; who runs a ledger there already goes on."""
+    administrator = f"postgresql://postgres@{database}"
+    server.execute("CREATE ROLE owner_before LOGIN")
+    server.execute("CREATE ROLE visitor LOGIN")
+    try:
+        with psycopg.connect(administrator) as connection:
+            connection.execute("CREATE SCHEMA before AUTHORIZATION owner_before")
+            connection.execute("CREATE TABLE before.scheduler_runs (run_id bigint)")
+            connection.execute("ALTER TABLE before.scheduler_runs OWNER TO owner_before")
+            connection.execute(text_of("deploy/postgresql/roles.sql").encode())
+        for role, allowed in {"scheduler": 1, "owner_before": 1, "scheduler_reader": 0, "visitor": 0}.items():
+            for function in ("advisory_lock", "try_advisory_lock_shared", "advisory_xact_lock_shared"):
+                with psycopg.connect(f"postgresql://{role}@{database}") as connection:
+                    if allowed:
+                        connection.execute(f"SELECT pg_{function}(1935892325, 1)".encode())
+                        continue
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                        connection.execute(f"SELECT pg_{function}(1935892325, 1)".encode())
+
+        app = Application(tmp_path)
+        app.schedule('scheduler.add_job(print, "interval", seconds=1, id="often")')
+        app.environment["SCHEDULER_DATABASE_URL"] = f"postgresql://scheduler@{database}"
+        with app.running():
+            app.records(1, "succeeded")
+            app.environment["SCHEDULER_DATABASE_URL"] = f"postgresql://scheduler_reader@{database}"
+            assert app.runs()[0]["job_id"] == "often"
+            done = app.command("run-now", "often")
+            assert done.returncode == 1
+            assert "cannot be used: this role may not change the ledger" in done.stderr
+            assert len(done.stderr.splitlines()) == 1
+    finally:
+        server.drop("work")
+        for role in ("owner_before", "visitor"):
+            server.execute(f"DROP ROLE {role}")
 
 
 @pytest.mark.full

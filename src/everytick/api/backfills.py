@@ -5,7 +5,9 @@ Each is one transaction in the ledger, which also records who asked.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +20,8 @@ from everytick.store import backfills, requests
 from everytick.store.backfills import MOST, Wanted
 from everytick.store.connections import Connection
 from everytick.store.database import Ledger
+from everytick.system import system
+from everytick.text.durations import exact_seconds
 from everytick.text.instants import at
 from everytick.text.wording import no_backfill
 
@@ -54,15 +58,25 @@ class BackfillRequests(RunRequests):
         """Where the ledger of the schedule is."""
 
     def preview_backfill(
-        self, job_id: str, start: datetime, end: datetime | None = None, *, only_missed: bool = False
+        self,
+        job_id: str,
+        start: datetime,
+        end: datetime | None = None,
+        *,
+        only_missed: bool = False,
+        patience: float = math.inf,
     ) -> BackfillPreview:
         """Return what `backfill_job` would do with the same arguments; nothing is changed.
 
+        Args:
+            patience: for how many seconds ticks may be counted. Those of most triggers are known at once; a
+                combination of several has to be walked.
+
         Raises:
-            ScheduleError: it would be refused.
+            ScheduleError: it would be refused, or the counting took longer than `patience`.
             LedgerError: the ledger cannot be read.
         """
-        wanted, found = self._wanted(job_id, start, end, only_missed)
+        wanted, found = self._wanted(job_id, start, end, only_missed, patience)
         zone = _schedule(wanted).zone
         first, last = (None if it is None else ticks.moment(it, zone) for it in (found.first, found.last))
         return BackfillPreview(job_id, found.number or 0, first, last)
@@ -177,7 +191,9 @@ class BackfillRequests(RunRequests):
         about = f"backfill {number}"
         requests.note_down(connection, self.who, action, job_id, note=f"{about}: {note}" if note else about)
 
-    def _wanted(self, job_id: str, start: Any, end: Any, only_missed: Any) -> tuple[Wanted, backfills.Count]:
+    def _wanted(
+        self, job_id: str, start: Any, end: Any, only_missed: Any, patience: float = math.inf
+    ) -> tuple[Wanted, backfills.Count]:
         """Return which ticks are meant, and how many these are; at most `MOST`."""
         begin, until = self._instants(start, end)
         if not isinstance(only_missed, bool):
@@ -191,7 +207,13 @@ class BackfillRequests(RunRequests):
                 raise ScheduleError(
                     f"the job {job_id!r} was added while running, and has no tick left: it runs no more"
                 )
-            found = backfills.count(connection, wanted, _schedule(wanted))
+            try:
+                found = backfills.count(connection, wanted, _schedule(wanted), _within(patience))
+            except TimeoutError:
+                raise ScheduleError(
+                    f"the ticks of the job {job_id!r} from {self._span(wanted)} were not counted within"
+                    f" {exact_seconds(patience)}: give a shorter time"
+                ) from None
         if found.number is None:
             raise ScheduleError(
                 f"a backfill may have {MOST:,} ticks, and the job {job_id!r} has more of them from"
@@ -238,6 +260,17 @@ def refuse_overlapping(connection: Connection, wanted: Wanted) -> None:
             f"backfill {other} of the job {wanted.job_id!r} goes on, and has times in common with this one:"
             " wait for its end, or stop it"
         )
+
+
+def _within(patience: float) -> Callable[[], None]:
+    """Return what raises TimeoutError once that many seconds have passed."""
+    give_up = system.monotonic() + patience
+
+    def check() -> None:
+        if system.monotonic() > give_up:
+            raise TimeoutError
+
+    return check
 
 
 def _schedule(wanted: Wanted) -> Schedule:

@@ -247,7 +247,7 @@ def _said_as_weekday(name: str, part: str) -> str | None:
         )
     if name == "day" and re.match("[a-z]", part) and (days := correct("day_of_week", part)):
         return f"for a day of each week write day_of_week={days!r}"
-    if "#" in part or re.fullmatch(r"\d+(st|nd|rd|th) ?[a-z]{3,}", part):
+    if "#" in part or re.fullmatch(r"\d+(st|nd|rd|th) ?(?!work)[a-z]{3,}", part):
         return "a weekday of the month is written in day, from day='1st mon' to day='5th mon'"
     return None
 

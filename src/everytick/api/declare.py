@@ -320,6 +320,6 @@ def _if_called(func: Any) -> str:
     if isinstance(given, ast.Call):
         name = ast.unparse(given.func)
         return f": leave the parentheses out, {name} instead of {name}()" if len(name) < 80 else ""
-    # A value that is written out there comes from no call; one behind a name may.
+    # A value that is written out was no call; behind a name there may have been one.
     is_open = func is None or given is None or isinstance(given, ast.Name | ast.Attribute | ast.Subscript)
     return "; if a function was called there, leave the parentheses out" if is_open else ""

@@ -46,6 +46,10 @@ class NotNowError(ScheduleError):
     """It cannot be done as things are: the id is taken, the job is not offered, or was changed meanwhile."""
 
 
+class TakenError(NotNowError):
+    """The id is one of another job."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """A job as a person asks for it; None keeps, of a change, what there is.
@@ -242,7 +246,7 @@ class OfferedJobs(SchedulerClient):
             found.append(f"{disabled} disables it where this dashboard runs")
         if job.only_tick is not None and job.only_tick <= ticks.now():
             late = job.too_late(job.due(job.only_tick), ticks.now())
-            found.append(f"its date is past: it {'is recorded as skipped' if late else 'runs at once'}")
+            found.append("its date is past: it is recorded as skipped" if late else "it runs at once")
         return found
 
 
@@ -285,10 +289,6 @@ def _check_free(connection: Connection, job_id: str, *, is_named: bool) -> JobSt
         whose = "of the code" if state.call_data is None else "that was added before"
         raise TakenError(f"id: {job_id!r:.200} is taken by a job {whose}: give another one")
     return state
-
-
-class TakenError(NotNowError):
-    """The id is one of another job."""
 
 
 def _is_gone(state: JobState) -> bool:

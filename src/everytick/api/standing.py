@@ -27,12 +27,14 @@ from .client import SchedulerClient
 from .control import JobControl
 from .offers import JobOffers
 
-# Logged once in a process that was forked after the start: what it can do.
+# Logged once in a process that was forked after the start: what it can do. A ledger in a file it cannot even
+# open, see `errors.FORKED`.
 _FORKED = (
-    "the schedule runs in the process from which this one was forked; this one adds and changes jobs through"
-    " the ledger alone. To run the schedule here, start it after the fork: in gunicorn in post_fork, or"
-    " without --preload"
+    "the schedule runs in the process from which this one was forked; {}. To run the schedule here, start it"
+    " after the fork: in gunicorn in post_fork, or without --preload"
 )
+_ON_SERVER = "this one adds and changes jobs through the ledger alone"
+_IN_FILE = "the ledger is a file that is open there, so this one can neither add nor change jobs"
 # Copies, after a fork, of objects that the parent uses. They are kept so that Python does not close the
 # parent's connections, as it would when it frees them.
 _LEFT_ALONE: list[object] = []
@@ -65,7 +67,7 @@ class Standing(JobOffers, JobControl):
         process = self._own_process
         if process is not None and not process.is_here:
             self._become_client()
-            logger.warning("{}", _FORKED)
+            logger.warning("{}", _FORKED.format(_ON_SERVER if process.ledger.is_on_server else _IN_FILE))
             return None
         return process
 

@@ -209,6 +209,9 @@ def _show(client: SchedulerClient, number: int, job_id: str | None, as_json: boo
     if as_json:
         print_json(rows[:number])
         return
+    if not rows:
+        print_text("none")
+        return
     zone = client.timezone
     print_table(
         f"{listed.newest(rows, number, 'backfill')}, times in {zone}",

@@ -115,7 +115,6 @@ def doctor(
 
     Examines settings, ledger, processes and schedule; exits with 1 if there is an error.
     """
-    from dataclasses import asdict
 
     from everytick.api import loading
     from everytick.doctor import examine, worst
@@ -125,7 +124,7 @@ def doctor(
     findings = examine(lambda: loading.declared(loading.load_schedule_for_command()))
     level = worst(findings)
     if as_json:
-        print_json({"worst": level, "findings": [asdict(finding) for finding in findings]})
+        print_json({"worst": level, "findings": [finding.as_json() for finding in findings]})
     else:
         findings_for_people.print_findings(findings, wide=wide)
     if level == "error" or (strict and level == "warning"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -38,6 +39,11 @@ class Group(TyperGroup):
         with in_a_sentence(ctx):
             return super().resolve_command(ctx, args)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        _keep_plain()
+        super().format_help(ctx, formatter)
+
 
 class Command(TyperCommand):
     """One command; the help names no types of Python, and refusals are sentences."""
@@ -51,6 +57,19 @@ class Command(TyperCommand):
         check_quotes(args, ctx)
         with in_a_sentence(ctx):
             return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        _keep_plain()
+        super().format_help(ctx, formatter)
+
+
+def _keep_plain() -> None:
+    """Let the help have no bold and dim text with NO_COLOR: Rich would leave out the colours alone."""
+    if os.environ.get("NO_COLOR"):
+        from typer import rich_utils
+
+        rich_utils.COLOR_SYSTEM = None
 
 
 def _without_types(parameters: list[Any]) -> list[Any]:

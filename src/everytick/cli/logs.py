@@ -13,8 +13,12 @@ from .output import print_json, remark_on_ledger
 
 if TYPE_CHECKING:
     from everytick.read.schemas import RunDetails
+    from everytick.store.database import Ledger
 
 commands = typer.Typer()
+
+# Of the jobs that a pattern means.
+_MOST_NAMED = 5
 
 RunOrJob = Annotated[
     str,
@@ -94,9 +98,23 @@ def _details(run: str, limit: int) -> list[RunDetails]:
     from everytick.read.run_details import newest_details, run_details
 
     ledger = open_ledger()
-    return (
-        [run_details(ledger, run_number(run))] if is_run_number(run) else newest_details(ledger, run, limit)
-    )
+    if is_run_number(run):
+        return [run_details(ledger, run_number(run))]
+    _check_no_pattern(ledger, run)
+    return newest_details(ledger, run, limit)
+
+
+def _check_no_pattern(ledger: Ledger, job: str) -> None:
+    """Raise ConfigurationError for a pattern such as `sync_*`, with the jobs that it means."""
+    from everytick.errors import ConfigurationError
+    from everytick.read.chosen import is_exact
+    from everytick.read.job_ids import known_job_ids, matching, natural
+
+    if is_exact(ledger, job):
+        return
+    meant = sorted(matching([job], known_job_ids(ledger)), key=natural)
+    named = ", ".join(meant[:_MOST_NAMED]) + (", ..." if len(meant) > _MOST_NAMED else "")
+    raise ConfigurationError(f"name one job, not a pattern: {job!r} means {named}")
 
 
 def _follow(job_id: str, limit: int | None, as_json: bool) -> None:
@@ -108,6 +126,7 @@ def _follow(job_id: str, limit: int | None, as_json: bool) -> None:
     from . import one_run
     from .following import until_ctrl_c
 
+    _check_no_pattern(open_ledger(), job_id)
     zone, number = settings().zone, 0
     shown: tuple[int, int] | None = None
 

@@ -14,7 +14,7 @@ from everytick.text.instants import local
 from everytick.text.wording import counted, of_attempts
 
 from . import cells
-from .colours import ID, STATES, TIME, coloured
+from .colours import ID, STATES, TIME
 from .output import print_text, visible
 from .table import Column, print_sentence, print_table
 
@@ -35,8 +35,8 @@ def print_run(run: RunDetails, zone: Any, *, wide: bool) -> None:
     facts = _facts(run, zone)
     width = max(len(name) for name, _value in facts)
     for name, value in facts:
-        indented = visible(value).replace("\n", "\n" + " " * (width + 2))
-        print_text(coloured(f"{name:<{width}}  {indented}", [run["job_id"]]))
+        for title, line in zip([name, *[""] * value.count("\n")], value.split("\n"), strict=True):
+            print_sentence(f"{title:<{width}}  {line}", [run["job_id"]], label=width + 2, indent=width + 2)
     attempts = run["attempts"]
     if not attempts:
         return

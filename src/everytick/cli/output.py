@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +44,28 @@ def print_text(text: str | Text, job_ids: Iterable[str] = ()) -> None:
 
 
 def print_aside(sentence: str) -> None:
-    """Print a sentence to standard error, without secrets. That it cannot be written keeps no answer back."""
+    """Print a sentence to standard error, without secrets, at a terminal bent between its words.
+
+    That it cannot be written keeps no answer back.
+    """
     try:
-        print(masked(sentence), file=sys.stderr)
+        print(_bent_at_terminal(masked(sentence)), file=sys.stderr)
     except OSError:
         discard(sys.stderr)
+
+
+def _bent_at_terminal(sentence: str) -> str:
+    if not sys.stderr.isatty():
+        return sentence
+    from rich.text import Text
+
+    terminal = console(aside=True)
+    lines = [
+        line
+        for part in sentence.split("\n")
+        for line in bent(Text(part), terminal, terminal.width) or [Text()]
+    ]
+    return "\n".join(line.plain.rstrip() for line in lines)
 
 
 def discard(stream: Any) -> None:
@@ -61,6 +79,26 @@ def discard(stream: Any) -> None:
 def visible(text: str) -> str:
     """Return text without what would steer the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+# A number and its unit, and a length of two units, belong together; between them stands this sign while a
+# sentence is bent.
+_MEASURED = re.compile(
+    r"(?<=\d) (?=(?:ms|s|min|h|days?)\b)"
+    r"|(?<=\d min) (?=\d+ s\b)|(?<=\d h) (?=\d+ min\b)"
+    r"|(?<=\d day) (?=\d+ (?:h|min)\b)|(?<=\d days) (?=\d+ (?:h|min)\b)"
+)
+_BOUND = "\ue000"
+
+
+def bent(text: Text, terminal: Console, width: int) -> list[Text]:
+    """Return the lines of a sentence, bent between its words but not within a length of time."""
+    bound = text.copy()
+    bound.plain = _MEASURED.sub(_BOUND, text.plain)
+    lines = list(bound.wrap(terminal, width))
+    for line in lines:
+        line.plain = line.plain.replace(_BOUND, " ")
+    return lines
 
 
 def can_show(characters: str) -> bool:

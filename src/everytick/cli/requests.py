@@ -56,12 +56,11 @@ def run_now(
 
 @commands.command()
 def retry(
-    run_id: Annotated[
-        int | None,
+    run: Annotated[
+        str | None,
         typer.Argument(
-            help="The number of the run.",
-            parser=run_number,
-            metavar="RUN",
+            help="The number of the run; with --failed a job, or a pattern such as 'sync_*'.",
+            metavar="RUN|JOB",
             autocompletion=completion.ended_runs,
         ),
     ] = None,
@@ -87,19 +86,33 @@ def retry(
     from . import bulk
 
     client = SchedulerClient()
-    if run_id is None:
+    if run is None or not is_run_number(run):
         if not failed:
-            raise ConfigurationError("say which run: its number, or --failed for all that failed")
+            raise ConfigurationError(_not_failed(run))
         _check_no_wait(wait)
         begin, end = span(since, until, client.timezone)
-        rows = failed_runs(client.ledger, bulk.MOST + 1, job or (), begin, end)
+        patterns = [*([] if run is None else [run]), *(job or ())]
+        rows = failed_runs(client.ledger, bulk.MOST + 1, patterns, begin, end)
         bulk.retry_runs(client, rows, bulk.How(note, yes, as_json))
         return
     if failed or job or since or until:
         raise ConfigurationError("give the number of a run, or --failed with what else narrows it, not both")
+    run_id = run_number(run)
     client.retry_run(run_id, note=note)
     sentence = f"run {run_id} begins one more attempt"
     _asked(run_id, sentence, sentence, wait=wait, as_json=as_json)
+
+
+def _not_failed(run: str | None) -> str:
+    """Return the sentence for who wants to try again neither one run nor, by --failed, many."""
+    if run is None:
+        return "say which run: its number, or --failed for all that failed"
+    import shlex
+
+    from everytick.text.wording import not_a_run
+
+    command = f"{typed('retry')} --failed {shlex.quote(run)}"
+    return f"{not_a_run(run)}; if it is a job, all of its runs that failed: {command}"
 
 
 @commands.command()

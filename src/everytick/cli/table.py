@@ -7,13 +7,12 @@ line, and the cells behind it follow in the next one, in their own columns.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .colours import ID, coloured
-from .output import can_show, console, room_of, visible
+from .output import bent, can_show, console, room_of, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -124,7 +123,7 @@ def print_lines(lines: Iterable[str], job_ids: Sequence[str] = ()) -> None:
     room = room_of(terminal)
     for line in lines:
         text = coloured(visible(line), job_ids)
-        first, *rest = [text] if room is None else _bent(text, terminal, room - 4) or [Text()]
+        first, *rest = [text] if room is None else bent(text, terminal, room - 4) or [Text()]
         for indent, part in [("  ", first), *(("    ", part) for part in rest)]:
             part.rstrip()
             terminal.print(Text(indent) + part, soft_wrap=True)
@@ -151,29 +150,9 @@ def print_sentence(
         terminal.print(text, soft_wrap=True)
         return
     head, rest = text[:label], text[label:]
-    for number, part in enumerate(_bent(rest, terminal, max(_READABLE, terminal.width - indent)) or [rest]):
+    for number, part in enumerate(bent(rest, terminal, max(_READABLE, terminal.width - indent)) or [rest]):
         part.rstrip()
         terminal.print((Text(" " * indent) if number else head) + part, soft_wrap=True)
-
-
-# A number and its unit, and a length of two units, belong together; between them stands this sign while a
-# sentence is bent.
-_MEASURED = re.compile(
-    r"(?<=\d) (?=(?:ms|s|min|h|days?)\b)"
-    r"|(?<=\d min) (?=\d+ s\b)|(?<=\d h) (?=\d+ min\b)"
-    r"|(?<=\d day) (?=\d+ (?:h|min)\b)|(?<=\d days) (?=\d+ (?:h|min)\b)"
-)
-_BOUND = "\ue000"
-
-
-def _bent(text: Text, terminal: Console, width: int) -> list[Text]:
-    """Return the lines of a sentence, bent between its words but not within a length of time."""
-    bound = text.copy()
-    bound.plain = _MEASURED.sub(_BOUND, text.plain)
-    lines = list(bound.wrap(terminal, width))
-    for line in lines:
-        line.plain = line.plain.replace(_BOUND, " ")
-    return lines
 
 
 def _is_whole(column: Column) -> bool:
@@ -307,7 +286,7 @@ def _beside(cells: list[tuple[int, list[Text]]]) -> list[Text]:
 
 
 def shortened(cell: Text, width: int) -> Text:
-    """Return text cut where its room ends, also within a word: an error has little enough of it."""
+    """Return text cut where its room ends: between two words, or within one that takes half of it."""
     from rich.cells import set_cell_size
     from rich.text import Text
 
@@ -315,4 +294,7 @@ def shortened(cell: Text, width: int) -> Text:
         return cell
     end = "…" if can_show("…") else "..."
     head = set_cell_size(cell.plain, max(0, width - len(end)))
+    before = head.rfind(" ")
+    if cell.plain[len(head) : len(head) + 1] != " " and before * 2 >= width:
+        head = head[:before]
     return Text(head.rstrip(" ,;:(") + end)

@@ -151,8 +151,8 @@ def _check_length(values: Mapping[str, str]) -> None:
 
 def _no_fields() -> str:
     return (
-        f"its arguments are more than fields hold (several for *args or **kwargs, or above {MOST_TEXT:,}"
-        " characters): the API changes it"
+        "its arguments are more than fields hold (several for *args or **kwargs, control characters, or above"
+        f" {MOST_TEXT:,} characters): the API changes it"
     )
 
 

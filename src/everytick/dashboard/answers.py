@@ -17,9 +17,16 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .problems import UNAVAILABLE, Problem
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _AT_ONCE = 2
+# One preview is made at a time, beside these: it may count for seconds. For how long another one waits for
+# its turn, in seconds.
+_TURN = 10.0
+# For the log of a server: nobody reads the answer.
+_GONE = 499
 # After that many answers there is what all later ones use: modules, templates, the schedules of all jobs.
 _SETTLED_AFTER = (1, 10, 100)
 # How many answers are kept until the next change.
@@ -34,6 +41,7 @@ class Answers:
 
     def __init__(self) -> None:
         self._room = asyncio.Semaphore(_AT_ONCE)
+        self._preview = asyncio.Lock()
         self._kept: dict[object, asyncio.Task[Response]] = {}
         self._keeps = False
         self._rest = 0.0
@@ -51,6 +59,23 @@ class Answers:
                 self._made += 1
                 if self._made in _SETTLED_AFTER:
                     self.settle()
+
+    async def make_preview(self, request: Request, make: Callable[[], Awaitable[Response]]) -> Response:
+        """Return an answer that is made when no other preview is; none to a client that is gone by then.
+
+        Raises:
+            Problem: its turn did not come.
+        """
+        try:
+            await asyncio.wait_for(self._preview.acquire(), _TURN)
+        except TimeoutError:
+            raise Problem(UNAVAILABLE, "other previews are being counted: try again in a moment") from None
+        try:
+            # The first look may come upon the request's own end.
+            is_gone = await request.is_disconnected() or await request.is_disconnected()
+            return Response(status_code=_GONE) if is_gone else await make()
+        finally:
+            self._preview.release()
 
     async def share(self, key: object, make: Callable[[], Awaitable[Response]]) -> Response:
         """Return the answer that was, or is being, made for others since the last change."""
@@ -113,5 +138,22 @@ class ReadingRoute(APIRoute):
             may_act = visitor is not None and visitor.may_act
             key = (request.scope["path"], request.scope["query_string"], may_act)
             return await answers.share(key, lambda: make(request))
+
+        return handle
+
+
+class PreviewRoute(ReadingRoute):
+    """A route that may be asked, by a `from`, for what counts for seconds."""
+
+    def get_route_handler(self) -> Handler:
+        """Return the handler of the route."""
+        otherwise, make = super().get_route_handler(), APIRoute.get_route_handler(self)
+
+        async def handle(request: Request) -> Response:
+            is_preview = request.method == "GET" and "from" in request.query_params
+            if not is_preview or "x-live" in request.headers:
+                return await otherwise(request)
+            answers: Answers = request.app.state.answers
+            return await answers.make_preview(request, lambda: make(request))
 
         return handle

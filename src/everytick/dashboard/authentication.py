@@ -12,6 +12,7 @@ import hmac
 import ipaddress
 import os
 import threading
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,9 @@ _MOST_ADDRESSES = 1_000
 # After them one token of an address is looked at in each `_PAUSE`; others wait `_LONGEST_WAIT` seconds.
 _PAUSE = 0.2
 _LONGEST_WAIT = 2.0
+# The same of all addresses together, since one stranger may have very many. Those from which a right token
+# came are not held up by it.
+_MOST_OF_ALL, _PAUSE_OF_ALL = 100, 0.05
 
 
 @dataclass(frozen=True)
@@ -123,15 +127,21 @@ class Authenticator:
 
 
 class Failures:
-    """Counts wrong tokens, by the address they came from, for a minute, and slows down more of them.
+    """Counts wrong tokens for a minute, and slows down more of them.
 
-    Addresses of IPv6 count by their first 64 bits, which is the least that one subscriber has.
+    They are counted by the address they came from, and all together. Addresses of IPv6 count by their first
+    64 bits, which is the least that one subscriber has.
     """
 
     def __init__(self) -> None:
         self._seen: dict[str, list[float]] = {}
         # When the next token of an address may be looked at.
         self._next: dict[str, float] = {}
+        # The newest of all, and when the next token of all may be looked at.
+        self._all: deque[float] = deque(maxlen=_MOST_OF_ALL)
+        self._next_of_all = 0.0
+        # Addresses from which a right token came, the last one at the end.
+        self._welcome: dict[str, None] = {}
         self._lock = threading.Lock()
 
     def add(self, address: str) -> None:
@@ -143,22 +153,48 @@ class Failures:
                 self._seen.clear()
                 self._next.clear()
             self._seen[address] = recent[-_MOST_FAILURES:]
+            self._all.append(recent[-1])
+
+    def welcome(self, address: str) -> None:
+        """Note that a right token came from this address."""
+        address = _subscriber(address)
+        with self._lock:
+            self._welcome.pop(address, None)
+            if len(self._welcome) >= _MOST_ADDRESSES:
+                del self._welcome[next(iter(self._welcome))]
+            self._welcome[address] = None
 
     def too_many(self, address: str) -> bool:
         """Return whether tokens from this address have to wait for their turn."""
+        address = _subscriber(address)
         with self._lock:
-            return len(self._recent(_subscriber(address))) >= _MOST_FAILURES
+            return self._has_many(address) or self._is_one_of_many(address)
 
     def turn(self, address: str) -> float | None:
         """Return in how many seconds a token from this address is looked at; None if too many wait."""
         address = _subscriber(address)
         with self._lock:
             now = system.monotonic()
-            turn = max(now, self._next.get(address, now))
+            turn, is_one_of_many = now, self._is_one_of_many(address)
+            if has_many := self._has_many(address):
+                turn = max(turn, self._next.get(address, now))
+            if is_one_of_many:
+                turn = max(turn, self._next_of_all)
             if turn - now > _LONGEST_WAIT:
                 return None
-            self._next[address] = turn + _PAUSE
+            if has_many:
+                self._next[address] = turn + _PAUSE
+            if is_one_of_many:
+                self._next_of_all = turn + _PAUSE_OF_ALL
             return turn - now
+
+    def _has_many(self, address: str) -> bool:
+        return len(self._recent(address)) >= _MOST_FAILURES
+
+    def _is_one_of_many(self, address: str) -> bool:
+        """Return whether it is a stranger's, while there are too many wrong tokens of all together."""
+        since = system.monotonic() - _WINDOW_SECONDS
+        return address not in self._welcome and len(self._all) == _MOST_OF_ALL and self._all[0] > since
 
     def _recent(self, address: str) -> list[float]:
         since = system.monotonic() - _WINDOW_SECONDS
@@ -181,8 +217,15 @@ def _now() -> int:
 
 
 def visible_name(name: str) -> str:
-    """Return a name as it may stand in the audit trail: one line of printable characters."""
-    return one_line(name)[:LONGEST_NAME].strip()
+    """Return a name as it may stand in the audit trail: one line of printable characters.
+
+    A long one is cut, and ends with a short hash: two that begin alike do not look alike.
+    """
+    line = one_line(name)
+    if len(line) <= LONGEST_NAME:
+        return line
+    mark = hashlib.sha256(line.encode("utf-8", "replace")).hexdigest()[:8]
+    return f"{line[: LONGEST_NAME - len(mark) - 5].strip()} ... {mark}"
 
 
 def open_authenticator(chosen: DashboardSettings, folder: Path) -> tuple[Authenticator, str, bool]:

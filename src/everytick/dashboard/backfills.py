@@ -14,14 +14,14 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
 
 from . import schemas
-from .answers import ReadingRoute
+from .answers import PreviewRoute
 from .api import ACTS, ERRORS, NO_SUCH, Limit, Moment, actions_of
 from .problems import Problem
 from .processes import reading, schedule_state
 from .rendering import page
 
-router = APIRouter(include_in_schema=False, route_class=ReadingRoute)
-api_router = APIRouter(route_class=ReadingRoute, prefix="/api/v1", responses=ERRORS)
+router = APIRouter(include_in_schema=False, route_class=PreviewRoute)
+api_router = APIRouter(route_class=PreviewRoute, prefix="/api/v1", responses=ERRORS)
 
 _LISTED = 40
 

@@ -26,6 +26,8 @@ from .problems import UNAVAILABLE, Problem
 from .processes import reading
 
 LONGEST_NOTE = 500
+# For how long the ticks of a backfill are counted that somebody only looks at.
+_PREVIEW_SECONDS = 2.0
 
 
 class Did(NamedTuple):
@@ -139,7 +141,9 @@ class Actions:
         """Return what a backfill would do; nothing is changed."""
         span = _span(start, end)
         with _sentences(422):
-            return self._client.preview_backfill(job_id, *span, only_missed=only_missed)
+            return self._client.preview_backfill(
+                job_id, *span, only_missed=only_missed, patience=_PREVIEW_SECONDS
+            )
 
     def backfill(
         self,

@@ -185,6 +185,7 @@ class Guard:
             self.failures.add(address)
             self._log.warning("wrong token", "dashboard: a wrong token from {}", address)
             raise Problem(401, f"that is not the token: {self._authenticator.where}")
+        self.failures.welcome(address)
         return role
 
     async def _wait(self, seconds: float | None) -> None:

@@ -46,6 +46,8 @@ _SHOWN = {
     "date": re.compile(r"\d{4}-\d\d-\d\d"),
     "datetime": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?"),
 }
+# Characters that a browser drops or changes in a field, and halves of characters, which no page can have.
+_LOST = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 # More text than this has no place in fields; programs may send more.
 MOST_TEXT = 8_000
 
@@ -148,7 +150,8 @@ def fields_of(draft: Draft, offer: Offer) -> dict[str, str] | None:
     for name in OPTIONS:
         if job.given.get(name) is not None:
             found[f"options.{name}"] = str(job.given[name])
-    return found if sum(map(len, found.values())) <= MOST_TEXT else None
+    is_kept = sum(map(len, found.values())) <= MOST_TEXT and not any(map(_LOST.search, found.values()))
+    return found if is_kept else None
 
 
 def schedule_fields(schedule: Schedule) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
@@ -76,16 +76,27 @@ class GoneWrong:
     runs: str
 
 
-def gone_wrong(trouble: Trouble, zone: tzinfo, now: int) -> GoneWrong:
-    """Return a trouble as the page tells it."""
+def gone_wrong(found: Overview, zone: tzinfo) -> list[GoneWrong]:
+    """Return what went wrong in the last day, without what the lists above it on the page say of a job."""
+    lists = (found.failing, found.cannot_run, found.missed, found.long)
+    told = {one.job_id for listed in lists for one in listed.rows}
+    return [
+        _gone_wrong(one, zone, found.now, is_told=one.job_id in told) for one in found.gone_wrong.jobs.rows
+    ]
+
+
+def _gone_wrong(trouble: Trouble, zone: tzinfo, now: int, *, is_told: bool) -> GoneWrong:
+    run_id = trouble.run_id
+    if is_told:
+        trouble = replace(trouble, why=None, long=None)
     return GoneWrong(
         trouble.job_id,
         trouble_words.label(trouble),
         trouble_words.since(trouble, zone, now),
         trouble_words.happened(trouble, zone, now),
         "; ".join(trouble_words.details(trouble, now)),
-        trouble_words.error(trouble),
-        trouble.run_id,
+        "" if is_told else trouble_words.error(trouble),
+        run_id,
         runs_that_went_wrong(trouble.job_id),
     )
 

@@ -9,9 +9,8 @@ from everytick.model import ticks
 from everytick.read.audit import audit_entries, who_added
 from everytick.read.coming import due_between, left_out_between, next_ticks, soonest
 from everytick.read.failing import failing_job
-from everytick.read.groups import waiting_for_groups
 from everytick.read.in_the_way import runs_in_the_way_of
-from everytick.read.job_list import list_jobs
+from everytick.read.job_list import JobFilter, list_jobs
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import KnownJob, jobs_due, read_job, undeclared
 from everytick.read.late import find_late
@@ -24,6 +23,7 @@ from everytick.read.standings import ORDERS, STANDINGS
 from everytick.read.trouble_counts import gravest_of_a_day
 from everytick.read.trouble_words import in_short
 from everytick.read.under_way import count_held
+from everytick.read.waits import waits_of_jobs
 from everytick.settings import settings
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -65,7 +65,7 @@ def show_overview(request: Request, q: Text = "", number: Number = 1) -> Respons
         found=found,
         chart=drawing.day_chart(found.day, zone),
         outages=[overview.told(outage, zone) for outage in found.gone_wrong.outages],
-        gone_wrong=[overview.gone_wrong(one, zone, found.now) for one in found.gone_wrong.jobs.rows],
+        gone_wrong=overview.gone_wrong(found, zone),
         address_of=overview.address_of,
         runs_that_ended=overview.runs_that_ended,
         all_that_ended=overview.all_that_ended,
@@ -78,12 +78,16 @@ def show_overview(request: Request, q: Text = "", number: Number = 1) -> Respons
 def show_jobs(
     request: Request, q: Text = "", state: Text = "", sort: Text = ORDERS[0], number: Number = 1
 ) -> HTMLResponse:
-    """All jobs, when they are due, and what became of them lately."""
-    wanted = jobs.job_filter(q, state, sort)
+    """All jobs, when they are due, and what became of them lately; no job for a filter that means nothing."""
+    wanted, wrong = JobFilter(q.strip()), ""
+    try:
+        wanted = jobs.job_filter(q, state, sort)
+    except Problem as problem:
+        wrong = problem.sentence
     with reading(request.app.state.ledger) as connection:
-        found, due = list_jobs(connection, wanted, _JOBS, offset_of(number, _JOBS))
+        found, due = list_jobs(connection, wanted, 0 if wrong else _JOBS, offset_of(number, _JOBS))
         busy, declared = count_held(connection).by_job(), undeclared(settings())
-        waits = waiting_for_groups(connection, ticks.now())
+        waits = waits_of_jobs(connection, ticks.now())
         behind = find_late(connection, due, ticks.now())
         late, gravest = {one.job_id: one for one in behind}, gravest_of_a_day(connection)
         rows = []
@@ -101,6 +105,7 @@ def show_jobs(
         behind=behind,
         found=found,
         wanted=wanted,
+        wrong=wrong,
         in_short=in_short,
         went_wrong=overview.runs_that_went_wrong,
         standings=STANDINGS,

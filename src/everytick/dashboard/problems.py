@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from everytick.masking import masked
-from everytick.text.wording import not_a_run
+from everytick.text.wording import not_a_run, without_control
 
 # The status that says that the ledger cannot be used.
 UNAVAILABLE = 503
@@ -18,7 +18,8 @@ class Problem(Exception):
     def __init__(self, status: int, sentence: str, field: str = "") -> None:
         super().__init__(sentence)
         self.status = status
-        self.sentence = masked(sentence)
+        # It may name what came along, such as half a character, which no answer can have.
+        self.sentence = without_control(masked(sentence))
         self.field = field
 
     @property

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from everytick.explain import why_run
 from everytick.model import ticks
 from everytick.read.audit import requests_about
-from everytick.read.groups import waiting_for_groups
 from everytick.read.in_the_way import runs_in_the_way, runs_in_the_way_of, ticks_behind
 from everytick.read.known_job import jobs_due
 from everytick.read.last_runs import succeeded_before
@@ -25,6 +24,7 @@ from everytick.read.run_pages import SEARCHED, list_runs
 from everytick.read.runs import read_run
 from everytick.read.runs_of_job import beside
 from everytick.read.under_way import held_runs, waiting_runs
+from everytick.read.waits import waits_of_jobs
 from everytick.settings import settings
 from everytick.store.querying import Reader
 from everytick.text.wording import of_attempts
@@ -219,7 +219,7 @@ def show_running(request: Request, only: Literal["", "long", "due"] = "", queue:
             held, waiting = held_runs(connection, _HELD), list(waiting_runs(connection, _WAITING))
         said = reports_of(connection, held[:_SHOWN])
         head = schedule_state(connection)
-        waits = waiting_for_groups(connection, ticks.now())
+        waits = waits_of_jobs(connection, ticks.now())
     return page(
         request,
         "running.html",
@@ -231,6 +231,7 @@ def show_running(request: Request, only: Literal["", "long", "due"] = "", queue:
         said=said,
         shown=_SHOWN,
         waiting=waiting,
+        groups=_alike(waiting, waits),
         due=sum(row.due_us <= ticks.now() for row in waiting),
         number=number,
         owners=_owners(head),
@@ -239,6 +240,16 @@ def show_running(request: Request, only: Literal["", "long", "due"] = "", queue:
         state_of_schedule=head,
         title="Running now",
     )
+
+
+def _alike(waiting: Sequence[Any], waits: Mapping[str, str]) -> list[list[Any]]:
+    """Return runs that wait with those of a job together that wait for the same, where the first stands."""
+    found: dict[object, list[Any]] = {}
+    for row in waiting:
+        is_one_of_many = row.job_id in waits and row.due_us <= ticks.now() and not row.error
+        of_job = (row.job_id, row.state, row.kind == "backfill")
+        found.setdefault(of_job if is_one_of_many else row.run_id, []).append(row)
+    return list(found.values())
 
 
 def _long(request: Request, connection: Reader) -> list[Any]:

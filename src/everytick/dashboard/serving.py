@@ -20,6 +20,7 @@ from everytick.errors import (
 )
 from everytick.ledger import open_ledger
 from everytick.system import check_handles_of_a_loop, system
+from everytick.text.durations import duration_of_seconds
 from loguru import logger
 
 from .authentication import open_authenticator, token_file
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from everytick.read.known_job import Declared
 
 _STOP_SECONDS = 3.0
+# How long a port that is in use is left alone: the process before this one may still let its runs end.
+_RETRY_SECONDS = 5.0
 # How many ports are tried where no setting names one.
 _PORTS = 20
 
@@ -121,13 +124,13 @@ class _Beside:
     def __init__(self, chosen: DashboardSettings, declared: Callable[[], Declared]) -> None:
         self._chosen, self._declared = chosen, declared
         self._dashboard: Dashboard | None = None
-        self._unwanted = False
+        self._unwanted = system.event()
         self._thread = system.start_thread(self._serve, name="dashboard")
 
     def _serve(self) -> None:
         try:
-            self._dashboard = Dashboard(self._chosen, self._declared)
-            if not self._unwanted:
+            self._dashboard = self._once_its_port_is_free()
+            if self._dashboard is not None and not self._unwanted.is_set():
                 self._dashboard.announce()
                 self._dashboard.serve()
         except (ConfigurationError, LedgerError) as problem:
@@ -138,9 +141,23 @@ class _Beside:
                 return
             logger.opt(exception=problem).warning("no dashboard: {}", problem)
 
+    def _once_its_port_is_free(self) -> Dashboard | None:
+        """Return the dashboard as soon as it can listen; None if it is unwanted before."""
+        is_told = False
+        while not self._unwanted.is_set():
+            try:
+                return Dashboard(self._chosen, self._declared)
+            except _InUse as problem:
+                if not is_told:
+                    every = duration_of_seconds(_RETRY_SECONDS)
+                    logger.warning("no dashboard: {}; it is tried again every {}", problem, every)
+                    is_told = True
+            self._unwanted.wait(_RETRY_SECONDS)
+        return None
+
     def stop(self) -> None:
         """Let it end, and wait a moment for that."""
-        self._unwanted = True
+        self._unwanted.set()
         if self._dashboard is not None:
             self._dashboard.stop()
             self._thread.join(_STOP_SECONDS)

@@ -37,7 +37,7 @@ from .history import examine_history
 from .liveness import examine_clock, examine_outages, examine_processes, examine_runs
 from .pitfalls import examine_schedule
 from .server import examine_server
-from .storage import examine_file, examine_rows, examine_writing
+from .storage import examine_file, examine_numbers, examine_rows, examine_writing
 
 
 def examine(load: Callable[[], Declared]) -> list[Finding]:
@@ -106,6 +106,7 @@ def _examine_ledger(settings: SchedulerSettings, declared: Declared) -> list[Fin
         found += _not_to_be_used(ledger)
         with connect(ledger) as connection:
             found += examine_rows(connection, ledger.place)
+            found += examine_numbers(connection, ledger.place)
             found += examine_clock(connection, now, zone)
             found += examine_processes(connection, now, zone, is_held=unwritable is not None)
             in_force = list(jobs_in_force(connection))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 LEVELS = ("ok", "note", "warning", "error")
 
@@ -15,7 +15,8 @@ class Finding:
 
     level: one of `LEVELS`. check: a stable word for what was looked at. what: a sentence. where: file and
     line of the declaration, a variable, a file or a job. right: what would be right. job_id: the job that it
-    is about, where it is about one.
+    is about, where it is about one. alike: what the sentences of several jobs have in common, where they
+    differ by more than numbers.
     """
 
     level: str
@@ -24,6 +25,13 @@ class Finding:
     where: str | None = None
     right: str | None = None
     job_id: str | None = None
+    alike: str | None = None
+
+    def as_json(self) -> dict[str, str | None]:
+        """Return it as plain data."""
+        told = asdict(self)
+        del told["alike"]
+        return told
 
 
 def ok(check: str, what: str, where: str | None = None) -> Finding:
@@ -34,7 +42,7 @@ def ok(check: str, what: str, where: str | None = None) -> Finding:
 def of_one_kind(findings: Sequence[Finding]) -> list[list[Finding]]:
     """Return findings with those together that say the same of different jobs, each where the first stood.
 
-    Numbers do not count: three failures of one job and five of another, with one error, are of one kind.
+    Numbers do not count: one failure of one job and five of another, with one error, are of one kind.
     """
     kinds: dict[tuple[str, ...], list[Finding]] = {}
     for place, finding in enumerate(findings):
@@ -44,7 +52,7 @@ def of_one_kind(findings: Sequence[Finding]) -> list[list[Finding]]:
 
 
 def _kind(finding: Finding, job_id: str) -> tuple[str, ...]:
-    what = re.sub(rf"(?<!\w){re.escape(job_id)}(?!\w)", "JOB", finding.what)
+    what = re.sub(rf"(?<!\w){re.escape(job_id)}(?!\w)", "JOB", finding.alike or finding.what)
     return finding.level, finding.check, re.sub(r"\d+", "0", what)
 
 

@@ -129,7 +129,7 @@ def _failures(connection: Reader, job_id: str, where: str) -> Iterator[Finding]:
     else:
         what = f"the last {len(failed)} runs of job {job_id} did not succeed, at last with: {error}"
     right = f"{typed('show')} {failed[0].run_id}"
-    yield Finding("warning", "failures", what, where, right)
+    yield Finding("warning", "failures", what, where, right, alike=error)
 
 
 def _gone_wrong(connection: Reader, now: int) -> dict[str, Trouble]:

@@ -31,6 +31,20 @@ SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery(
 """
 _NAMES = ("version", "replica", "most", "taken", "may_write", "encrypted", "is_local")
 
+# Roles that may not write the ledger, and yet take the locks that each transaction of a scheduler needs.
+_LOCKING = """
+SELECT rolname FROM pg_roles AS role
+WHERE rolcanlogin AND NOT rolsuper AND has_database_privilege(role.oid, current_database(), 'CONNECT')
+  AND NOT has_table_privilege(role.oid, 'scheduler_runs', 'UPDATE')
+  AND EXISTS (
+      SELECT FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+        AND proname ~ '^pg_(try_)?advisory_(xact_)?lock'
+        AND has_function_privilege(role.oid, pg_proc.oid, 'EXECUTE')
+  )
+ORDER BY rolname
+"""
+_MOST_NAMED = 3
+
 
 def examine_server(ledger: Ledger) -> tuple[bool, list[Finding]]:
     """Return whether a ledger on a server can be read, and findings on it."""
@@ -64,6 +78,10 @@ def _examine(connection: Connection, place: str) -> Iterator[Finding]:
     elif not state["may_write"]:
         what = "this role may read the ledger and not write it: no scheduler of this role can start"
         yield Finding("note", "server", what, place, "the role that owns the tables, for schedulers")
+    if roles := [name for (name,) in connection.execute(_LOCKING).fetchall()]:
+        named = ", ".join(roles[:_MOST_NAMED]) + (" and others" if len(roles) > _MOST_NAMED else "")
+        what = f"who may not write the ledger can take the ledger's locks, and so stop the schedule: {named}"
+        yield Finding("warning", "server", what, place, "deploy/postgresql/roles.sql, run by a superuser")
     free = state["most"] - state["taken"]
     if free < _FREE_CONNECTIONS:
         what = f"of the server's {state['most']} connections {free} are free"

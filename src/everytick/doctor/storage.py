@@ -35,6 +35,14 @@ _CHECK_STEPS = 100_000
 _ROW_SECONDS = 5.0
 # At most this number of rows of a table is named.
 _MOST_ROWS = 5
+# Tables in which SQLite itself numbers the rows. Nobody reaches such numbers by counting.
+_NUMBERED = {
+    "scheduler_runs": "run_id",
+    "scheduler_audit": "audit_id",
+    "scheduler_backfills": "backfill_id",
+    "scheduler_incidents": "incident_id",
+}
+_LAST_NUMBERS = 2**62
 # A scheduler holds the ledger for a few milliseconds at a time.
 _WRITE_SECONDS = 2.0
 _REMOTE = re.compile(
@@ -112,6 +120,22 @@ def examine_rows(connection: Reader, place: str) -> list[Finding]:
         )
         what = f"only the newest {looked} were looked at within {exact_seconds(_ROW_SECONDS)}"
         found.append(Finding("note", "row", what, place, None))
+    return found
+
+
+def examine_numbers(connection: Reader, place: str) -> list[Finding]:
+    """Return the numbers of rows behind which SQLite does not count on: it draws later ones by lot."""
+    if connection.is_on_server:
+        return []
+    found: list[Finding] = []
+    for table, column in _NUMBERED.items():
+        [row] = connection.rows(f"SELECT max({column}) AS number FROM main.{table}")
+        if type(row.number) is int and row.number >= _LAST_NUMBERS:
+            what = (
+                f"{table} has a row with {column} {row.number}, near the end of all numbers: at that end"
+                " SQLite draws the numbers of new rows by lot, and no list is in order any more"
+            )
+            found.append(Finding("error", "row", what, place, unreadable.HOW_TO_MEND))
     return found
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 
 from everytick.errors import LedgerUnavailable
+from everytick.log_rate import RateLimitedLog
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import AHEAD, Decision, decide, look_ahead
@@ -73,6 +74,7 @@ class Clock:
         self._wakes: dict[str, int] = {}
         self._seen: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._log = RateLimitedLog()
         self._looked = (0, 0)
         self._stopped = False
         self._claiming = 0
@@ -237,7 +239,7 @@ class Clock:
 
     def _try_again(self, jobs: Iterable[Job], problem: BaseException) -> None:
         if not isinstance(problem, LedgerUnavailable):
-            logger.opt(exception=problem).error("a claim failed; trying again")
+            self._log.error("claim", problem, "a claim failed; trying again")
         again = ticks.now() + _RETRY
         for job in jobs:
             self._push(job, again)

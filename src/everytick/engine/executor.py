@@ -10,6 +10,7 @@ import contextvars
 import functools
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 from everytick.call_site import shown_path
@@ -26,6 +27,36 @@ from .tasks import RunTask, remember_whose
 _CANCELLED_INSIDE = (
     "something in it was cancelled, such as a task that it waited for, though nobody asked to cancel the run"
 )
+
+# Values that end at once.
+_PLAIN = (str, int, float, bool, bytes)
+
+
+class Returned:
+    """What a function returned, which ends on a thread of its own: its end is code of the job as well.
+
+    So nothing else may hold the value for longer than it looks at it. `is_plain`: its end takes no time.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self._held = [value]
+        # Not compared by `==`: the class of a class may take its time for that.
+        self.is_plain = any(type(value) is kind for kind in _PLAIN)
+
+    @property
+    def value(self) -> Any:
+        """The value, to be looked at."""
+        return self._held[0]
+
+    def take(self) -> Any:
+        """Return the value, which is the caller's from here on."""
+        return self._held.pop()
+
+    def __del__(self) -> None:
+        if self._held and not self.is_plain:
+            # Where no thread can be had it ends here.
+            with suppress(BaseException):
+                system.start_thread(self._held.clear, name="scheduler-result")
 
 
 class Calls:
@@ -45,8 +76,10 @@ class Calls:
         # The log lines of runs.
         self._lines: dict[int, capture.Lines] = {}
 
-    async def call(self, job: Job, run_id: int, limit: asyncio.Timeout | None) -> Any:
+    async def call(self, job: Job, run_id: int, limit: asyncio.Timeout | None) -> Returned | None:
         """Call a job's function; return or raise what it does. `forget` the run when it is over.
+
+        None stands for None.
 
         Raises:
             RuntimeError: it handed back work that nobody did, such as a generator, so it was no success; or
@@ -104,18 +137,20 @@ class Calls:
         """Take no more calls. Functions that are on a thread already run on."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _on_thread(self, run_id: int, call: Callable[[], Any]) -> Any:
+    async def _on_thread(self, run_id: int, call: Callable[[], Returned | None]) -> Returned | None:
         future = self._threads.submit(call)
         self._on_threads[run_id] = future
         # Shielded: cancelling the waiting must not look like a cancelled function.
-        value = await asyncio.shield(asyncio.wrap_future(future))
-        if value is not None and is_awaitable(value):
+        returned = await asyncio.shield(asyncio.wrap_future(future))
+        if returned is not None and is_awaitable(returned.value):
             # The function returned a coroutine, which goes on here and can be cancelled.
             del self._on_threads[run_id]
-        return value
+        return returned
 
 
-async def call_function(job: Job, on_thread: Callable[[Callable[[], Any]], Awaitable[Any]]) -> Any:
+async def call_function(
+    job: Job, on_thread: Callable[[Callable[[], Returned | None]], Awaitable[Returned | None]]
+) -> Returned | None:
     """Call a job's function, a plain one by `on_thread` in the context of the caller; see `Calls.call`.
 
     Raises:
@@ -124,22 +159,22 @@ async def call_function(job: Job, on_thread: Callable[[Callable[[], Any]], Await
     args, kwargs = as_annotated(job.func, job.args, job.kwargs) if job.annotated else (job.args, job.kwargs)
     if job.is_coroutine_function:
         with _ending_in_a_child():
-            value = await job.func(*args, **kwargs)
+            returned = _returned(await job.func(*args, **kwargs))
     else:
         call = functools.partial(job.func, *args, **kwargs)
         inside = functools.partial(contextvars.copy_context().run, _call_plain, call)
-        value = await on_thread(inside)
-        if value is not None and is_awaitable(value):
+        returned = await on_thread(inside)
+        if returned is not None and is_awaitable(returned.value):
             # A plain function (a lambda, a callable object) may hand back a coroutine.
             with _ending_in_a_child():
-                value = await value
-    if value is not None:
+                returned = _returned(await returned.take())
+    if returned is not None:
         try:
-            check_that_it_ran(value)
+            check_that_it_ran(returned.value)
         except RuntimeError as problem:
             raise capture.without_frames(RuntimeError(f"{problem}{_place_of(job.func)}")) from None
-        remember_whose(value)
-    return value
+        remember_whose(returned.value)
+    return returned
 
 
 def _place_of(function: Any) -> str:
@@ -148,10 +183,14 @@ def _place_of(function: Any) -> str:
     return "" if code is None else f" ({shown_path(code.co_filename)}:{code.co_firstlineno})"
 
 
-def _call_plain(call: Callable[[], Any]) -> Any:
+def _returned(value: Any) -> Returned | None:
+    return None if value is None else Returned(value)
+
+
+def _call_plain(call: Callable[[], Any]) -> Returned | None:
     try:
         with _ending_in_a_child():
-            return call()
+            return _returned(call())
     except (StopIteration, GeneratorExit) as problem:
         # A future cannot carry the one: the run would wait for its function for ever. The other would close
         # the coroutine that waits for the future.

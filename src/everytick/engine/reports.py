@@ -71,13 +71,15 @@ async def result_of(value: Any) -> Result:
     try:
         asking = system.in_thread(partial(_size, value), daemon=True)
         size = await asyncio.wait_for(asyncio.shield(asking), _PATIENCE)
-    # Also what the class of the value raises, whatever that is.
-    except BaseException as problem:
-        if isinstance(problem, asyncio.CancelledError) and (task := asyncio.current_task()):
+    # No thread can be had, or it takes its time.
+    except (RuntimeError, TimeoutError):
+        size = None
+    except asyncio.CancelledError:
+        size = None
+        if task := asyncio.current_task():
             # The run is at its end anyway.
             task.uncancel()
-        return Result(found, is_json=False)
-    return Result(f"{found}, {size}", is_json=False)
+    return Result(found if size is None else f"{found}, {size}", is_json=False)
 
 
 def result_now(value: Any) -> Result:
@@ -91,8 +93,8 @@ def _without_asking(value: Any) -> Result | str:
     kind = type(value)
     try:
         text = masked(json.dumps(_copied(value, [_MOST_VALUES], 0), ensure_ascii=False))
-        if len(text.encode("utf-8", "backslashreplace")) <= _MOST_BYTES:
-            return Result(storable(text), _is_json(text))
+        if len(text.encode()) <= _MOST_BYTES:
+            return Result(text, _is_json(text))
         why = "too large to be kept"
     except _TooLarge:
         why = "too large to be kept"
@@ -101,17 +103,23 @@ def _without_asking(value: Any) -> Result | str:
     # It is changed meanwhile by a thread of the job, for example.
     except Exception:
         why = "which cannot be read"
-    if kind in (str, bytes, bytearray):
+    if _is_of(kind, str, bytes, bytearray):
         return Result(f"{'text' if kind is str else kind.__name__}, {in_bytes(len(value))}", is_json=False)
-    if unit := _UNITS.get(kind):
+    if _is_of(kind, *_UNITS):
+        unit = _UNITS[kind]
         number = len(value)
         of = counted(number, unit) if unit == "item" or number == 1 else f"{number:,} entries"
         return Result(f"{_with_article(kind.__name__)} of {of}, {why}", is_json=False)
-    if kind in (int, float, bool):
+    if _is_of(kind, int, float, bool):
         return Result(f"{_with_article(kind.__name__)}, {why}", is_json=False)
     module, name = name_of(kind, "__module__"), name_of(kind, "__qualname__")
     described = _with_article(name) if module in ("builtins", "__main__") else f"a {module}.{name}"
     return masked(storable(described))[:_NOTE_LENGTH]
+
+
+def _is_of(kind: type, *kinds: type) -> bool:
+    # Not compared by `==`: the class of a class may take its time for that.
+    return any(kind is each for each in kinds)
 
 
 def _copied(value: Any, left: list[int], depth: int) -> Any:
@@ -129,7 +137,7 @@ def _copied(value: Any, left: list[int], depth: int) -> Any:
         if len(value) > _MOST_BYTES:
             raise _TooLarge
         if kind is str:
-            return value
+            return storable(value)
         if kind is not dict:
             return [_copied(each, left, depth + 1) for each in value]
         return {_key(name): _of_name(name, each, left, depth + 1) for name, each in value.items()}
@@ -147,7 +155,7 @@ def _key(name: Any) -> str:
         raise _NoJson("key that is no text")
     if len(name) > _MOST_BYTES:
         raise _TooLarge
-    return name
+    return storable(name)
 
 
 def _of_name(name: str, value: Any, left: list[int], depth: int) -> Any:
@@ -164,9 +172,12 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _size(value: Any) -> str:
-    """Return the size of a value. Runs code of its class."""
-    return in_bytes(int(sys.getsizeof(value)))
+def _size(value: Any) -> str | None:
+    """Return the size of a value; None if it has none. Runs code of its class, which may raise anything."""
+    try:
+        return in_bytes(int(sys.getsizeof(value)))
+    except BaseException:
+        return None
 
 
 def _with_article(name: str) -> str:

@@ -27,7 +27,7 @@ from loguru import logger
 from . import capture
 from .admission import BUSY, Admission
 from .context import Progress, Signals, describe, set_current_run, why_to_end
-from .executor import Calls
+from .executor import Calls, Returned
 from .listeners import Listeners
 from .outcomes import Outcomes
 from .ports import RunNotifier, SpanOpener
@@ -199,7 +199,7 @@ class Runner:
         with logger.contextualize(**about):
             try:
                 with self._open_span(run, claim.due):
-                    value = await self._calls.call(job, claim.run_id, limit)
+                    returned = await self._calls.call(job, claim.run_id, limit)
             except asyncio.CancelledError as problem:
                 self._cancelled(claim, started, problem)
             # Also SystemExit and KeyboardInterrupt: a job cannot stop the scheduler (R12).
@@ -215,8 +215,11 @@ class Runner:
                 else:
                     with suppress(BaseException):
                         logger.trace("{} succeeded", job.name)
-                    result = None if value is None else await result_of(value)
-                    self._end(claim, started, "succeeded", value=value, result=result)
+                    result = None
+                    if returned is not None:
+                        result = await result_of(returned.value)
+                        returned.is_plain |= result.is_json
+                    self._end(claim, started, "succeeded", returned=returned, result=result)
             finally:
                 if alarm is not None:
                     alarm.cancel()
@@ -327,8 +330,8 @@ class Runner:
             return
         problem = done.exception()
         state = "succeeded" if problem is None else "failed"
-        value = done.result() if problem is None else None
-        result = None if value is None else result_now(value)
+        returned = done.result() if problem is None else None
+        result = None if returned is None else result_now(returned.value)
         self._end(claim, started, state, problem=problem, result=result)
 
     def _give_up_on_deaf(self) -> None:
@@ -344,7 +347,7 @@ class Runner:
         started: int,
         state: str,
         *,
-        value: Any = None,
+        returned: Returned | None = None,
         result: Result | None = None,
         problem: BaseException | None = None,
         shown: BaseException | None = None,
@@ -376,6 +379,7 @@ class Runner:
             if problem is None and state != "succeeded":
                 # Listeners tell success from failure by this.
                 problem = TimeoutError(error) if state == "timed_out" else asyncio.CancelledError(error)
+            value = None if returned is None else returned.value
             self._listeners.ended(claim, code, value, problem, trace)
         finally:
             self._ending.discard(mark)

@@ -199,7 +199,7 @@ def _copied(problem: BaseException, made: dict[int, BaseException], left: list[i
         made[id(problem)] = copy = _named(problem, said)
         _give_origins(copy, _origins(problem, made, left))
     else:
-        # Before the parts: of a group with very many, no more than these would be shown.
+        # Before the parts: there are groups with hundreds of them, which take all the room that is left.
         origins = _origins(problem, made, left)
         parts = _field(problem, "exceptions")
         shown = [_copied(part, made, left) for part in parts[: max(1, left[0])]]

@@ -5,7 +5,6 @@ Every function here raises ValueError with a sentence, but for `check_that_it_ra
 
 from __future__ import annotations
 
-import asyncio
 import dis
 import functools
 import inspect
@@ -13,7 +12,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from importlib import import_module
 from itertools import islice
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
@@ -30,8 +29,9 @@ _INSTEAD = "write a function at the top of a module, such as one in app/services
 # A reference: names with dots, a colon, names with dots.
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 # What may have work in it that nobody did, of how many items that is looked at, and what works when iterated.
-_CONTAINERS, _MOST_ITEMS = frozenset({list, tuple, set, frozenset, dict}), 1_000
-_LAZY = frozenset({map, filter, zip, enumerate})
+# Looked for by `is`: the class of a class may have an `==` and a hash of its own.
+_CONTAINERS, _MOST_ITEMS = (list, tuple, set, frozenset, dict), 1_000
+_LAZY = (map, filter, zip, enumerate)
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
@@ -169,7 +169,13 @@ def is_awaitable(value: Any) -> bool:
     kind = type(value)
     if issubclass(kind, GeneratorType):
         return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
-    return issubclass(kind, Awaitable)
+    return _has(kind, "__await__")
+
+
+def _has(kind: type, name: str) -> bool:
+    """Return whether a class has an attribute. Asks Python, as code of its metaclass may take its time."""
+    bases = vars(type)["__mro__"].__get__(kind)
+    return any(name in vars(type)["__dict__"].__get__(base) for base in bases)
 
 
 def check_that_it_ran(value: Any) -> None:
@@ -181,28 +187,38 @@ def check_that_it_ran(value: Any) -> None:
     a list, a tuple, a set and a dict the first items are looked at, for coroutines and generators.
     """
     kind = type(value)
-    if kind in _CONTAINERS:
+    module, name = _module_of(kind), _name_of(kind)
+    if any(kind is it for it in _CONTAINERS):
         items = value.values() if kind is dict else value
         found = [what for item in islice(items, _MOST_ITEMS) if (what := _not_begun(item)) is not None]
-        what = f"a {kind.__name__} with {found[0]}" if found else None
-    elif kind.__module__ == "contextlib":
+        what = f"a {name} with {found[0]}" if found else None
+    elif module == "contextlib":
         # A function under `contextlib.contextmanager` returns an object with the generator inside.
         inner = getattr(value, "gen", value)
         what, how = _not_begun(inner), "async with" if isinstance(inner, AsyncGeneratorType) else "with"
         if what is not None:
             raise RuntimeError(f"the function handed back {what} that nobody ran: use it in `{how}`")
     elif (what := _not_begun(value)) is None and (
-        kind in _LAZY
-        or kind.__module__ == "itertools"
-        or (is_awaitable(value) and not asyncio.isfuture(value) and not _is_of_python(kind))
+        any(kind is it for it in _LAZY)
+        or module == "itertools"
+        or (is_awaitable(value) and not _has(kind, "_asyncio_future_blocking") and not _is_of_python(kind))
     ):
-        what = f"{'an' if kind.__name__[0] in 'aeiou' else 'a'} {kind.__name__}"
+        what = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
     if what is not None:
         raise RuntimeError(f"the function handed back {what} that nobody ran")
 
 
 def _is_of_python(kind: type) -> bool:
     return issubclass(kind, GeneratorType | AsyncGeneratorType | CoroutineType)
+
+
+def _module_of(kind: type) -> Any:
+    return vars(type)["__module__"].__get__(kind)
+
+
+def _name_of(kind: type) -> str:
+    name: str = vars(type)["__name__"].__get__(kind)
+    return name
 
 
 def _not_begun(value: Any) -> str | None:

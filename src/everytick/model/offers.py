@@ -132,7 +132,8 @@ class Offer:
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in given:
             if name not in known:
-                raise ArgumentError(name[:80], f"{self.name} takes no such argument{nearest(name, known)}")
+                shown = name[:80] if name.isprintable() else ascii(name)[1:80]
+                raise ArgumentError(shown, f"{self.name} takes no such argument{nearest(name, known)}")
         args: list[Any] = []
         kwargs = {}
         skipped = ""

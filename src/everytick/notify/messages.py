@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import NamedTuple
@@ -72,10 +72,12 @@ def trial_message(application: str, page: Page) -> Message:
     return Message(_title(application, "a test of the alerts"), body, "success")
 
 
-def message(items: Sequence[Item], application: str, zone: tzinfo, page: Page, log: str | None) -> Message:
+def message(
+    items: Sequence[Item], application: str, zone: tzinfo, page: Page, logs: Mapping[int, str]
+) -> Message:
     """Return the one message that tells of all these incidents. Times are shown in the zone.
 
-    `log`: what the run logged, where one incident is told that is about one.
+    `logs`: what runs logged, by their numbers; the end of each is told.
     """
     ends = [item for item in items if item.over_us is not None]
     going = [item for item in items if item.over_us is None]
@@ -86,21 +88,32 @@ def message(items: Sequence[Item], application: str, zone: tzinfo, page: Page, l
         parts = [f"{len(going)} went wrong" if going else "", f"{len(ends)} over" if ends else ""]
         subject = ", ".join(part for part in parts if part)
     tone = "success" if not going else "failure" if not ends else "warning"
-    told = _end_of(log) if len(items) == 1 and going else ""
+    told = _ends_of(
+        {it.run_id: logs[it.run_id] for it in going if it.run_id is not None and it.run_id in logs},
+        len(items),
+    )
     body = f"{_fitting(lines)}\n\n{told}{_from(application)}"
     return Message(_title(application, subject), body, tone)
 
 
-def _end_of(log: str | None) -> str:
-    """Return the end of a log, as it is told; nothing if there is none."""
+def _ends_of(logs: Mapping[int, str], incidents: int) -> str:
+    """Return the ends of logs, as they are told: together they are no longer than that of one alone."""
+    told = ""
+    for run_id, log in logs.items():
+        whose = "its log" if incidents == 1 else f"the log of run {run_id}"
+        if lines := _end_of(log, len(logs)):
+            told += "\n".join([f"The end of {whose}:", *lines, "", ""])
+    return told
+
+
+def _end_of(log: str, among: int) -> list[str]:
+    """Return the last lines of one of several logs."""
     # Masked as a whole: a secret may have several lines.
-    lines = [line for line in without_secrets(log or "").splitlines() if line.strip()]
-    if not lines:
-        return ""
-    shown = [_cut(_printable(line), _LOG_LINE_LENGTH) for line in lines[-_LOG_LINES:]]
-    while sum(map(len, shown)) > _LOG_LENGTH:
+    lines = [line for line in without_secrets(log).splitlines() if line.strip()]
+    shown = [_cut(_printable(line), _LOG_LINE_LENGTH) for line in lines[-(_LOG_LINES // among) :]]
+    while sum(map(len, shown)) > _LOG_LENGTH // among:
         del shown[0]
-    return "\n".join(["The end of its log:", *shown, "", ""])
+    return shown
 
 
 def _printable(line: str) -> str:

@@ -174,17 +174,17 @@ class Watch:
             lambda inside: notices.take(inside, self._process_id, channel.key, self._window, sender.ALERTS)
         )
         if items:
-            name, log = "scheduler-alert", notices.log_of(connection, items)
+            name, logs = "scheduler-alert", notices.logs_of(connection, items)
             self._under_way[channel.key] = system.start_thread(
-                self._send, name=name, args=(channel, items, log)
+                self._send, name=name, args=(channel, items, logs)
             )
 
-    def _send(self, channel: Channel, items: list[notices.Item], log: str | None) -> None:
+    def _send(self, channel: Channel, items: list[notices.Item], logs: dict[int, str]) -> None:
         report = sender.Report(
             f"an alert by {channel.name} was not taken", f"alerts by {channel.name} are taken again"
         )
         try:
-            reason = self._sent(channel, items, log)
+            reason = self._sent(channel, items, logs)
             if reason is None:
                 tries = self._do(lambda inside: notices.told(inside, self._process_id, channel.key, items))
                 report.taken(tries)
@@ -197,10 +197,10 @@ class Watch:
             # Whether it arrived could not be written down: it may be told once more.
             return
 
-    def _sent(self, channel: Channel, items: list[notices.Item], log: str | None) -> str | None:
+    def _sent(self, channel: Channel, items: list[notices.Item], logs: dict[int, str]) -> str | None:
         """Send a message, and return why it was not taken; None if it was."""
         try:
-            return channel.send(message(items, self._application, self._zone, self._page, log))
+            return channel.send(message(items, self._application, self._zone, self._page, logs))
         except Exception as problem:
             self._log.error(channel.key, problem, "an alert by {} could not be made", channel.name)
             return "it could not be made"

@@ -23,7 +23,7 @@ and defaults are handed in.
 - `reports`: how far runs are, and what their functions returned
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: the runs that a process holds, and those that wait
-- `groups`: the groups of jobs whose runs share a limit, and which jobs wait for a place there
+- `groups`, `waits`: the groups of jobs whose runs share a limit; what the runs of jobs wait for
 - `completions`, `following`: the runs that ended since the last look; runs as they end
 - `following_logs`: what the runs of a job log, while they go on
 - `processes`: who keeps the schedule: which processes are up, stuck or gone

@@ -1,4 +1,4 @@
-"""Groups of jobs: how many of their runs are under way, and which jobs wait for a place in theirs."""
+"""Groups of jobs: how many of their runs are under way, and how many may be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from everytick.store.querying import Reader
 
 from .processes import read_processes
-from .run_filter import HELD, WAITING
+from .run_filter import HELD
 
 # As `limit_statements.COUNT_IN_GROUPS` counts.
 _HELD = f"""
@@ -15,12 +15,6 @@ SELECT group_name, count(DISTINCT jobs.job_id || ' ' || process_id || ' ' || cla
 FROM (SELECT job_id, process_id, claimed_us FROM scheduler_runs WHERE {HELD}) AS held
 JOIN scheduler_jobs AS jobs ON jobs.job_id = held.job_id
 WHERE group_name IS NOT NULL GROUP BY group_name
-"""
-_WAITING = f"""
-SELECT DISTINCT jobs.job_id AS job_id, group_name
-FROM (SELECT job_id, due_us FROM scheduler_runs WHERE {WAITING}) AS waiting
-JOIN scheduler_jobs AS jobs ON jobs.job_id = waiting.job_id
-WHERE due_us <= :now AND group_name IS NOT NULL
 """
 _ANY = "SELECT 1 FROM scheduler_jobs WHERE group_name IS NOT NULL LIMIT 1"
 
@@ -54,12 +48,3 @@ def limited_groups(connection: Reader, now: int) -> dict[str, Group]:
             limits[name] = max(limit, limits.get(name, 0))
     held = {row.group_name: row.number for row in connection.rows(_HELD)} if limits else {}
     return {name: Group(name, held.get(name, 0), limit) for name, limit in limits.items()}
-
-
-def waiting_for_groups(connection: Reader, now: int) -> dict[str, str]:
-    """Return the jobs of which a run is due and waits for a place in their group, which is said of each."""
-    full = {name: group for name, group in limited_groups(connection, now).items() if group.is_full}
-    if not full:
-        return {}
-    rows = connection.rows(_WAITING, {"now": now})
-    return {row.job_id: str(full[row.group_name]) for row in rows if row.group_name in full}

@@ -18,11 +18,11 @@ from everytick.store.querying import Reader, connect, connect_checked
 from everytick.text.instants import iso
 from everytick.text.schedules import in_words
 
-from .groups import waiting_for_groups
 from .known_job import Declared, KnownJob, jobs_due, read_jobs
 from .last_runs import Recent, recent
 from .late import find_late
 from .standings import STANDINGS, Place, in_order, read_standings
+from .waits import waits_of_jobs
 
 if TYPE_CHECKING:
     from .schemas import JobDefinition, JobOutcomes, JobPause, JobRow
@@ -149,7 +149,7 @@ def job_row(connection: Reader, job: KnownJob, declared: Declared) -> JobRow:
     definition = _ledger_row(job, declared)
     if (in_code := declared.in_code.get(job.id)) is not None:
         definition["max_instances"], definition["declared_at"] = in_code.options.max_instances, in_code.where
-    waits = waiting_for_groups(connection, ticks.now()) if job.row.group_name else {}
+    waits = waits_of_jobs(connection, ticks.now())
     return {
         **definition,
         **_outcomes(recent(connection, [job.id])[job.id]),
@@ -185,11 +185,11 @@ def _jobs(ledger: Ledger) -> dict[str, KnownJob]:
 
 
 def _waits(ledger: Ledger) -> dict[str, str]:
-    """Return which jobs wait for a place in their group."""
+    """Return what the runs of jobs wait for that are due."""
     if not ledger.exists():
         return {}
     with connect_checked(ledger) as connection:
-        return waiting_for_groups(connection, ticks.now())
+        return waits_of_jobs(connection, ticks.now())
 
 
 def _outcomes(last: Recent) -> JobOutcomes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -18,6 +18,7 @@ from .overdue import PROMPT, jobs_behind
 from .paging import Page
 from .run_columns import LISTED
 from .run_filter import HELD, WAITING
+from .waits import waits_of_jobs
 
 _WAITING_ROWS = f"SELECT {LISTED} FROM scheduler_runs WHERE {WAITING} AND due_us <= :now ORDER BY due_us"
 _CLAIMED_ROWS = f"""
@@ -30,19 +31,24 @@ class Late:
     """A job of which something is due and has not begun since an instant, in microseconds UTC.
 
     ticks: how many no process has claimed; 0 if a run waits, None if they are too many to count.
+    waits_for: what a run of it waits for, see `waits_of_jobs`; None if that is not known.
     """
 
     job_id: str
     since: int
     ticks: int | None
+    waits_for: str | None = None
 
 
-def late_jobs(due: Sequence[DueJob], waiting: Iterable[NotBegun], now: int) -> list[Late]:
+def late_jobs(connection: Reader, due: Sequence[DueJob], waiting: Iterable[NotBegun], now: int) -> list[Late]:
     """Return the jobs that are late, the longest first; `waiting` are the `runs_not_begun`."""
     late = {job_id: Late(job_id, found.since, found.number) for job_id, found in jobs_behind(due)}
     for job_id, since, _number in waiting:
         if since <= now - PROMPT and (job_id not in late or since < late[job_id].since):
             late[job_id] = Late(job_id, since, 0)
+    if any(one.ticks == 0 for one in late.values()):
+        waits = waits_of_jobs(connection, now)
+        late = {job_id: replace(one, waits_for=waits.get(job_id)) for job_id, one in late.items()}
     return sorted(late.values(), key=lambda one: (one.since, natural(one.job_id)))
 
 
@@ -50,7 +56,7 @@ def find_late(connection: Reader, due: Sequence[DueJob], now: int) -> list[Late]
     """Return which of these jobs are late, the longest first."""
     those = {job.id for job in due}
     waiting = runs_not_begun(connection, due, now)
-    return late_jobs(due, [one for one in waiting if one.job_id in those], now)
+    return late_jobs(connection, due, [one for one in waiting if one.job_id in those], now)
 
 
 def runs_not_begun(connection: Reader, due: Sequence[DueJob], now: int) -> list[NotBegun]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from everytick.store.querying import Reader, among, pieces
 from everytick.text.instants import iso
+from everytick.text.wording import storable
 
 if TYPE_CHECKING:
     from .schemas import RunReport
@@ -18,6 +20,8 @@ _OF_RUNS = "SELECT run_id, attempt, share, note, at_us, result, is_json FROM sch
 # The states of runs whose latest attempt has begun.
 _BEGUN = ("running", "succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost")
 _WHOLE = 10_000
+# How deep JSON may be nested that is handed on: what writes it has a limit of its own.
+_DEEPEST = 100
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Report:
             share = None if self.share is None else self.share / _WHOLE
             run["progress"] = {"share": share, "note": self.note, "at": iso(self.at_us)}
         if self.result is not None and self.is_json:
-            run["result"] = json.loads(self.result)
+            run["result"] = _value(self.result)
         elif self.result is not None:
             run["result_described"] = self.result
 
@@ -76,7 +80,27 @@ def report_of(connection: Reader, row: Any) -> Report | None:
 def _is_json(text: str | None) -> bool:
     # Masked anew when it is read: of a secret that is a number, or a part of a word of JSON, stars are left.
     try:
-        json.loads(text or "")
-    except ValueError:
+        _value(text or "")
+    except (ValueError, RecursionError):
         return False
     return True
+
+
+def _value(text: str) -> Any:
+    """Return the value of JSON, as it can be handed on; ValueError if it cannot."""
+    return _storable(json.loads(text), _DEEPEST)
+
+
+def _storable(value: Any, depth: int) -> Any:
+    # A row may be older than the care with which results are kept now, or somebody else's.
+    if not depth:
+        raise ValueError("it is nested too deeply")
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(each, depth - 1) for each in value]
+    if isinstance(value, dict):
+        return {storable(name): _storable(each, depth - 1) for name, each in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("it has a number that is none")
+    return value

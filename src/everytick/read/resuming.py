@@ -7,11 +7,13 @@ from typing import Any
 
 from everytick.model import ticks
 from everytick.store.database import Ledger
-from everytick.store.gaps import COUNT_LIMIT
 from everytick.store.querying import Reader, connect_checked
 
 from .known_job import KnownJob, find_job
 from .runs import find_run
+
+# A page shows it, and the ticks of a combination are walked: ten thousand of them took seconds.
+_COUNT_LIMIT = 1_000
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def preview_of(job: KnownJob) -> Preview | None:
     if job.schedule is None or not job.paused:
         return None
     since, watermark = job.row.paused_us, job.row.watermark_us
-    number = ticks.count(job.schedule.ticks, max(since, watermark), job.now, COUNT_LIMIT)
+    number = ticks.count(job.schedule.ticks, max(since, watermark), job.now, _COUNT_LIMIT)
     return Preview(since, number, job.schedule.next_tick(max(job.now, watermark)))
 
 

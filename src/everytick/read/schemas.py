@@ -84,7 +84,10 @@ class JobRow(JobDefinition, JobOutcomes):
     """A job, when it is due, and what became of it lately: `jobs --json`."""
 
     waits_for: Annotated[
-        str | None, Field(description="for which place a run of it waits: `group database (2 of 2)`")
+        str | None,
+        Field(
+            description="what a run of it waits for: `run 13 (max_instances=1)`, `group database (2 of 2)`"
+        ),
     ]
 
 

@@ -74,7 +74,7 @@ def read_present(connection: Reader) -> Present:
         reports(connection),
         endings,
         not_begun,
-        late_jobs(due, not_begun, now),
+        late_jobs(connection, due, not_begun, now),
         find_missed(connection, due, endings),
         find_processes(connection),
     )

@@ -22,10 +22,13 @@ _KINDS = {
 
 
 def label(trouble: Trouble) -> str:
-    """Return in a word whether a trouble goes on: as `Trouble.still` has it, `over`, or `no run yet`."""
+    """Return in a word whether a trouble goes on: as `Trouble.still` has it, or `over`.
+
+    Where no run succeeded since: why, as `Trouble.no_success` has it, or `no run yet`.
+    """
     if trouble.still:
         return trouble.still
-    return "over" if trouble.succeeded else "no run yet"
+    return "over" if trouble.succeeded else trouble.no_success or "no run yet"
 
 
 def since(trouble: Trouble, zone: tzinfo, now: int) -> str:
@@ -94,7 +97,7 @@ def _details(trouble: Trouble, now: int) -> Iterator[str]:
 
 def _still(trouble: Trouble, now: int) -> Iterator[str]:
     if trouble.still == "late":
-        yield "due and not begun"
+        yield trouble.why or "due and not begun"
     elif trouble.long is not None:
         usual = f", usually at most {duration(trouble.long.usual)}" if trouble.long.usual else ""
         yield f"run {trouble.long.run_id} goes on for {duration(now - trouble.long.started)}{usual}"

@@ -25,6 +25,7 @@ from .long_runs import LongRun, long_runs
 from .outages import Outage, affecting, outages
 from .paging import Page, beginning_of
 from .run_columns import error_in_list
+from .run_filter import WAITING
 from .runs_of_job import with_tick, without_tick
 from .standings import Present, read_present
 from .trouble_counts import FAILED_STATES, Count, Counted, count_troubles
@@ -42,6 +43,9 @@ _MOST_HELD = 1_000
 _NEWEST_FAILURE = f"""
 SELECT run_id, state, error, finished_us FROM scheduler_runs
 WHERE finished_us = :ended AND job_id || '' = :job_id AND state IN ({FAILED_STATES}) LIMIT 1
+"""
+_RETRYING = f"""
+SELECT run_id FROM scheduler_runs WHERE {WAITING} AND state = 'retrying' AND job_id || '' = :job_id LIMIT 1
 """
 _SUCCEEDED_SINCE = f"""
 SELECT count(*) AS number, min(finished_us) AS first
@@ -83,7 +87,8 @@ class Trouble:
     for long; empty if it does not. still_since: since when, if that is known.
     failure: the last run that failed. long: the run that goes on for long.
     well_since: when a run first succeeded behind the last trouble; None if none did yet. succeeded: how many
-    did since, at most a thousand.
+    did since, at most a thousand. no_success: why none did, if it is known: `removed`, its job is in force no
+    longer; `retrying`, a run of it waits for its next attempt.
     """
 
     job_id: str
@@ -96,6 +101,7 @@ class Trouble:
     long: LongRun | None = None
     well_since: int | None = None
     succeeded: int = 0
+    no_success: str = ""
     next_tick: int | None = None
 
     @property
@@ -295,7 +301,10 @@ def _still(
     found |= {one.job_id: _Still("missed", one.tick, why=one.why) for one in present.missed}
     if present.processes.state == "up":
         # Where none is up all jobs are late, and that is the reason.
-        found |= {one.job_id: _Still("late", one.since) for one in present.late}
+        found |= {
+            one.job_id: _Still("late", one.since, why=one.waits_for and f"waiting for {one.waits_for}")
+            for one in present.late
+        }
     found |= {job_id: _Still("failing", row.finished_us) for job_id, row in present.failing.items()}
     return found | {job_id: _Still("cannot run", why=why) for job_id, why in present.cannot_run.items()}
 
@@ -344,8 +353,15 @@ def _told(
         still.long,
         well_since,
         succeeded,
+        "" if still.how or succeeded else _no_success(connection, job_id, due),
         None if due is None else due.next_tick,
     )
+
+
+def _no_success(connection: Reader, job_id: str, due: DueJob | None) -> str:
+    if due is None:
+        return "removed"
+    return "retrying" if connection.first(_RETRYING, {"job_id": job_id}) is not None else ""
 
 
 def _newest(counts: Sequence[Count]) -> int:

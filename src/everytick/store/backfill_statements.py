@@ -47,7 +47,9 @@ RETURNING backfill_id
 """
 
 ADVANCE = """
-UPDATE scheduler_backfills SET upto_us = :upto, next_us = :next, made = made + :made
+UPDATE scheduler_backfills
+SET upto_us = :upto, next_us = :next,
+    made = CASE WHEN made BETWEEN 0 AND 4611686018427387903 THEN made + :made ELSE made END
 WHERE backfill_id = :backfill_id
 """
 

@@ -11,7 +11,7 @@ the job. Each function is called inside of a transaction, unless it says otherwi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -102,14 +102,18 @@ class Count(NamedTuple):
     last: int | None = None
 
 
-def count(connection: Connection, wanted: Wanted, schedule: Schedule) -> Count:
-    """Return how many ticks are wanted, at most `MOST`. Needs no transaction, and writes nothing."""
+def count(connection: Connection, wanted: Wanted, schedule: Schedule, check: Callable[[], object]) -> Count:
+    """Return how many ticks are wanted, at most `MOST`. Needs no transaction, and writes nothing.
+
+    check: called again and again; it raises to end the counting.
+    """
     if not wanted.only_missed:
-        return _count_all(wanted, schedule)
+        return _count_all(wanted, schedule, check)
     number, after = 0, wanted.begin - 1
     first: int | None = None
     last: int | None = None
     while after < wanted.until:
+        check()
         found, after = _next(connection, wanted, schedule, after, _PIECE)
         number += len(found)
         if number > MOST:
@@ -119,21 +123,25 @@ def count(connection: Connection, wanted: Wanted, schedule: Schedule) -> Count:
     return Count(number, first, last)
 
 
-def _count_all(wanted: Wanted, schedule: Schedule) -> Count:
+def _count_all(wanted: Wanted, schedule: Schedule, check: Callable[[], object]) -> Count:
     after, until = wanted.begin - 1, wanted.until
-    number = ticks.count(schedule.ticks, after, until, MOST)
+    number = ticks.count(schedule.ticks, after, until, MOST, check)
     if number is None:
         number = 0
         while after < until and number <= MOST:
             end = min(until, after + _SPAN)
-            counted = ticks.count(schedule.ticks, after, end, MOST)
-            number += len(list(islice(_all(schedule, after, end), MOST))) if counted is None else counted
+            counted = ticks.count(schedule.ticks, after, end, MOST, check)
+            if counted is None:
+                for _tick in islice(_all(schedule, after, end), MOST):
+                    check()
+                    counted = (counted or 0) + 1
+            number += counted or 0
             after = end
     if number > MOST:
         return Count(None)
     if not number:
         return Count(0)
-    last = ticks.newest(schedule.ticks, wanted.begin - 1, until, 1)
+    last = ticks.newest(schedule.ticks, wanted.begin - 1, until, 1, check)
     return Count(number, schedule.next_tick(wanted.begin - 1), last[0])
 
 

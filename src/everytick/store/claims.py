@@ -12,7 +12,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import AHEAD, Decision, Skip
 
-from . import gaps, limits, locking, pauses, workers
+from . import gaps, limits, locking, pauses, requests, workers
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection, is_on_server, together
@@ -127,7 +127,7 @@ def claim_startup(
             continue
         due = now + job.startup_delay
         values = {"job_id": job.id, "kind": "startup", "tick": None, "start_number": start_number, "due": due}
-        connection.execute(sql.SUPERSEDE_STARTUP, {**values, "now": now})
+        requests.supersede(connection, job.id, start_number, now)
         if not me.begins_alone(job):
             waiting = {"state": "queued", "process_id": None, "claimed": None, "started": None}
             connection.execute(sql.INSERT_RUN, values | waiting)

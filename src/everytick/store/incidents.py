@@ -63,7 +63,9 @@ VALUES (:job_id, :kind, :at, :at, :count, :run_id, :mark, :detail, :now)
 
 _GO_ON = """
 UPDATE scheduler_incidents
-SET last_us = :at, count = count + :count, run_id = :run_id, mark_us = :mark, detail = :detail,
+SET last_us = :at, run_id = :run_id, mark_us = :mark, detail = :detail,
+    count = CASE WHEN count BETWEEN 4611686018427387904 AND 9223372036854775807 THEN count
+                 ELSE count + :count END,
     over_us = NULL, changed_us = :now
 WHERE incident_id = :incident_id
 """

@@ -28,6 +28,7 @@ In the text of a statement `/* on a server: ... */` is a comment for SQLite and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from . import job_statements as job_sql
 from . import limit_statements as limit_sql
@@ -47,6 +48,30 @@ WHOLE = f"pg_advisory_xact_lock({_LEDGER})"
 RARE = f"pg_advisory_xact_lock({_RARE})"
 TRY_UPGRADE = f"SELECT pg_try_advisory_xact_lock({_UPGRADE})"
 _TRY_RARE = f"SELECT pg_try_advisory_xact_lock({_RARE})"
+
+# The session for which a transaction waits in vain: it has a lock alone, or is not of this role. Each session
+# of the database may take such a lock unless `roles.sql` was run.
+HOLDER = """
+SELECT held.pid, activity.usename, activity.application_name
+FROM pg_locks AS held JOIN pg_stat_activity AS activity USING (pid)
+WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 2
+  AND held.classid IN (1935892325, 1935892327)
+  AND held.objid::bigint = hashtext(current_schema())::bigint & 4294967295
+  AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (held.mode = 'ExclusiveLock' OR activity.usename IS DISTINCT FROM current_user)
+ORDER BY activity.usename IS NOT DISTINCT FROM current_user, held.pid LIMIT 1
+"""
+
+
+def held_by(holder: Sequence[Any] | None) -> str:
+    """Return who holds the ledger's lock, for the end of a sentence; `holder`: a row of `HOLDER`."""
+    if holder is None:
+        return ""
+    pid, role, program = holder
+    return (
+        f": session {pid} of the role {role} ({program or 'of no name'}) holds the ledger's lock, which"
+        f" SELECT pg_terminate_backend({pid}) ends"
+    )
 
 
 def is_alone(connection: Connection) -> bool:

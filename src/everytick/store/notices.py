@@ -22,6 +22,8 @@ _MOST = 10
 # Between two messages lies this part of the window, at most `_REST`: alerts meanwhile are told together.
 _REST_PART = 30
 _REST = 10 * ticks.SECOND
+# How many tries are counted: the column takes no more.
+_MOST_TRIES = 2**31 - 1
 # An incident that has not changed for this long is not told any more.
 _STALE = 7 * ticks.DAY
 
@@ -43,6 +45,8 @@ WHERE channel = :channel AND told_us > :after AND told_us <= :now
 """
 
 # By primary key. The log of the attempt that was told: the next one may have begun.
+# A message that tells of more runs than this has no logs.
+_MOST_LOGS = 3
 _READ_LOG = """
 SELECT text FROM scheduler_logs WHERE run_id = :run_id
   AND attempt <= (SELECT told_attempt FROM scheduler_runs WHERE run_id = :run_id)
@@ -146,12 +150,15 @@ def take(connection: Connection, process_id: str, channel: str, window: int, bac
     return items
 
 
-def log_of(connection: Connection, items: Sequence[Item]) -> str | None:
-    """Return what the run of an incident logged that goes on; None for several incidents, or for no log."""
-    if len(items) != 1 or items[0].over_us is not None:
-        return None
-    row = connection.execute(_READ_LOG, {"run_id": items[0].run_id}).fetchone()
-    return None if row is None else str(row[0])
+def logs_of(connection: Connection, items: Sequence[Item]) -> dict[int, str]:
+    """Return what the runs of incidents that go on logged, by run; nothing if they are more than a few."""
+    runs = {item.run_id for item in items if item.over_us is None and item.run_id is not None}
+    found: dict[int, str] = {}
+    for run_id in sorted(runs) if len(runs) <= _MOST_LOGS else ():
+        row = connection.execute(_READ_LOG, {"run_id": run_id}).fetchone()
+        if row is not None:
+            found[run_id] = str(row[0])
+    return found
 
 
 def told(connection: Connection, process_id: str, channel: str, items: Sequence[Item]) -> int:
@@ -171,7 +178,7 @@ def refused(connection: Connection, process_id: str, channel: str, backoff: Back
 
     Returns how often in a row it did not, and in how many microseconds it is tried again.
     """
-    tries = _tries(connection, channel) + 1
+    tries = min(_tries(connection, channel) + 1, _MOST_TRIES)
     wait = int(backoff.pause(tries) * ticks.SECOND)
     values = {"process_id": process_id, "channel": channel, "tries": tries, "again": ticks.now() + wait}
     connection.execute(_RELEASE_CHANNEL, values)

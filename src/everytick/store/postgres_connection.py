@@ -22,6 +22,7 @@ from loguru import logger
 
 from . import locking
 from .connections import (
+    FORBIDDEN,
     CommitUnknown,
     Contended,
     Cursor,
@@ -261,6 +262,8 @@ class PostgresConnection:
         both = f"{begin};{text}"
         try:
             cursor = self.open().execute(both, values)
+        except psycopg.errors.LockNotAvailable as problem:
+            raise Contended(f"{one_line(problem)}{self._held_by()}") from None
         except psycopg.Error:
             if self._raw is not None and not self._raw.broken:
                 raise
@@ -277,6 +280,13 @@ class PostgresConnection:
         self._number = str(row[0])
         cursor.nextset()
         return cursor
+
+    def _held_by(self) -> str:
+        self._roll_back()
+        try:
+            return locking.held_by(self.open().execute(locking.HOLDER).fetchone())
+        except (psycopg.Error, Unavailable):
+            return ""
 
     def _check_tables(self, found: int | None) -> None:
         if not self._resolving or found is None:
@@ -344,9 +354,10 @@ def _trouble(problem: psycopg.Error) -> Unavailable:
     # Refusals that last until a person changes something: the start does not wait for them.
     # A connection that was not made has no error code, only words.
     refused = problem.sqlstate is not None and problem.sqlstate[:2] in ("28", "3D", "3F", "42")
-    return Unavailable(
-        one_line(problem), refused=refused or any(words in str(problem) for words in _REFUSALS)
-    )
+    said = one_line(problem)
+    if problem.sqlstate == FORBIDDEN and "advisory" in said:
+        said = f"this role may not change the ledger, see deploy/postgresql/roles.sql ({said})"
+    return Unavailable(said, refused=refused or any(words in said for words in _REFUSALS))
 
 
 def _without_nul(parameters: Mapping[str, Any]) -> dict[str, Any]:

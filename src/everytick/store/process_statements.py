@@ -45,8 +45,11 @@ WHERE process_id <> :process_id AND COALESCE(role, '') <> 'worker' AND beat_us >
 # Differs when they do. Only on a server.
 MARK_CLAIMERS = f"SELECT md5(string_agg(other.process_id, ',' ORDER BY other.process_id)) {_CLAIMERS}"
 
+# Whatever somebody has written there, it moves, and does not reach the end of the column.
 BEAT = """
-UPDATE scheduler_processes SET beat = beat + 1, beat_us = :now, pass_us = COALESCE(:passed, pass_us)
+UPDATE scheduler_processes
+SET beat = CASE WHEN beat BETWEEN 0 AND 4611686018427387903 THEN beat + 1 ELSE CAST(:now AS BIGINT) END,
+    beat_us = :now, pass_us = COALESCE(:passed, pass_us)
 WHERE process_id = :process_id
 """
 

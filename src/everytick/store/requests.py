@@ -54,6 +54,14 @@ def cancel_waiting(connection: Connection, job_id: str, now: int) -> None:
     connection.execute(sql.CANCEL_WAITING, {"job_id": job_id, "now": now})
 
 
+def supersede(connection: Connection, job_id: str, start_number: int, now: int) -> None:
+    """End the startup runs of earlier starts that wait; one that had begun once is again as it ended then."""
+    values = {"job_id": job_id, "start_number": start_number}
+    for (run_id,) in connection.execute(sql.LIST_SUPERSEDED, values).fetchall():
+        _restore(connection, run_id, asked=None)
+    connection.execute(sql.SUPERSEDE_STARTUP, {**values, "now": now})
+
+
 def _restore(connection: Connection, run_id: int, asked: int | None) -> bool:
     """Take back a retry that has not begun; False if the run waits for none.
 

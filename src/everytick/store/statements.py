@@ -113,8 +113,16 @@ SELECT 1 WHERE EXISTS ({_OF_WAITING} WHERE state IN ('queued', 'retrying') AND d
 OR EXISTS ({_OF_WAITING} WHERE rerun_until_us >= :now AND {_SERVED})
 """
 
-# The startup run of a new start takes the place of one that an earlier start left behind. A run that waited
-# for another attempt did begin once: it ends as its last attempt did.
+# Startup runs that an earlier start left behind, and that had ended once: they wait for another attempt.
+LIST_SUPERSEDED = """
+SELECT run_id FROM scheduler_runs
+WHERE job_id = :job_id AND kind = 'startup' AND start_number < :start_number
+  AND state IN ('queued', 'retrying') AND attempt > 1
+"""
+
+# The startup run of a new start takes the place of one that an earlier start left behind. One that waits for
+# another attempt is as its last one ended before this is asked; it has no row of that only where pruning or
+# another process came between.
 SUPERSEDE_STARTUP = """
 UPDATE scheduler_runs
 SET state = CASE WHEN state = 'queued' AND attempt = 1 THEN 'skipped'

@@ -3,6 +3,7 @@
 - `versions`: whether there is a newer version
 - `take`: merge it, install, and let a new process do the rest, with the engine that came with it
 - `finish`: what that process does: upgrade the ledger, check, test, and say what changed
+- `apart`, `never_taken`: the merge itself, beside the project, and which paths it may not write
 - `conflicts`: what a merge left for a person to decide
 - `edits`: what the user had changed in files that went
 - `source`: the template is somewhere else now

@@ -11,13 +11,17 @@ import sys
 import sysconfig
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from . import plain_git
+from .never_taken import GITS_OWN
 from .problem import UpdateError, without_credentials
 from .project import Project
 
 FLOOR = "9.19.1"
 _REQUIREMENT = f"copier>={FLOOR}"
+# Wherever Copier renders, it runs git.
+_WITHOUT_GITS_OWN = [it for pattern in GITS_OWN for it in ("--exclude", pattern)]
 _TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -69,14 +73,16 @@ class Copier:
                 ]
         return [program for program in programs if program]
 
-    def update(self, ref: str | None) -> None:
-        """Merge a version, the newest release if none is named, into the working tree.
+    def update(self, ref: str | None, into: Path) -> None:
+        """Merge a version, the newest release if none is named, into a working tree of the project.
 
         Raises:
             UpdateError: it could not.
         """
         named = ["--answers-file", self._project.answers_file.name]
-        code, printed = self._run("update", "--defaults", *named, *(["--vcs-ref", ref] if ref else []))
+        chosen = [*named, *(["--vcs-ref", ref] if ref else [])]
+        # Quietly, as nothing is merged for the user yet.
+        code, printed = self._run(into, "update", "--defaults", "--quiet", *chosen)
         if code == 0:
             return
         made_from = self._project.answer("_commit")
@@ -106,38 +112,57 @@ class Copier:
         Raises:
             UpdateError: it could not; with the last line of what Copier said.
         """
-        file = into.with_name(f"{into.name}-answers.yml")
-        # Keys that begin with an underscore are Copier's own; they are given as arguments.
-        kept = re.sub(r"^_.*\n(?: .*\n)*", "", answers, flags=re.MULTILINE)
-        file.write_text(kept, encoding="utf-8")
-        chosen = ["--defaults", "--quiet", "--data-file", str(file), "--vcs-ref", ref]
-        # Where the answers are recorded, is an answer as well.
-        named = ["--answers-file", self._project.answers_file.name]
-        command = [*self.command, "copy", *chosen, *named, source, str(into)]
-        done = subprocess.run(
-            command,
-            cwd=into.parent,
-            env=plain_git.environment(self._project.root),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
+        done = self._copy(source, ref, answers, into, "--quiet", *_WITHOUT_GITS_OWN)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise UpdateError(last)
 
-    def _run(self, *arguments: str) -> tuple[int, str]:
+    def names(self, ref: str | None) -> list[str]:
+        """Return the paths that a version, the newest release if none is named, says that it would write.
+
+        A template can name them otherwise when it comes to that; none if these answers are refused.
+        """
+        source = self._project.check_source()
+        answers = self._project.answers_file.read_text(encoding="utf-8")
+        with TemporaryDirectory(prefix="everytick-names-") as name:
+            done = self._copy(source, ref, answers, Path(name).resolve() / "made", "--pretend")
+        return re.findall(r"^ +create  (.+)$", re.sub(r"\x1b\[[\d;]*m", "", done.stderr), re.MULTILINE)
+
+    def _copy(
+        self, source: str, ref: str | None, answers: str, into: Path, *options: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Render with answers that were given before, and without asking."""
+        file = into.with_name(f"{into.name}-answers.yml")
+        # Keys that begin with an underscore are Copier's own; they are given as arguments.
+        kept = re.sub(r"^_.*\n(?: .*\n)*", "", answers, flags=re.MULTILINE)
+        file.write_text(kept, encoding="utf-8")
+        chosen = ["--defaults", "--data-file", str(file), *(["--vcs-ref", ref] if ref else [])]
+        # Where the answers are recorded, is an answer as well.
+        named = ["--answers-file", self._project.answers_file.name]
+        return subprocess.run(
+            [*self.command, "copy", *options, *chosen, *named, source, str(into)],
+            cwd=into.parent,
+            env=plain_git.environment(self._project.root),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+
+    def _run(self, into: Path, *arguments: str) -> tuple[int, str]:
         """Show the command and run it; return its exit code and its error output.
 
-        The error output is shown too, without a traceback.
+        The error output is shown too, without a traceback. Where it works, and what it must leave out
+        there, is not shown.
         """
         command = [*self.command, *arguments]
         shown = without_credentials(shlex.join([Path(command[0]).name, *command[1:]]))
         print(f"+ {shown}", file=sys.stderr, flush=True)
         with subprocess.Popen(
-            command,
+            [*command, *_WITHOUT_GITS_OWN, str(into)],
+            # A template's relative address is seen from here.
             cwd=self._project.root,
-            env=plain_git.environment(self._project.root),
+            env=plain_git.environment(into),
             stderr=subprocess.PIPE,
         ) as process:
             printed = ""

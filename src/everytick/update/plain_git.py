@@ -32,10 +32,14 @@ _IN_THE_PROJECT = re.compile(
 _ALWAYS = {
     "apply.whitespace": "nowarn",
     "color.ui": "false",
+    # Like a hook, a program: a repository's settings can name one, and none of them is run.
+    "core.fsmonitor": "false",
     "core.hooksPath": os.devnull,
     # Copier takes names apart as git writes them by default, and looks for markers of that style.
     "core.quotePath": "true",
     "merge.conflictStyle": "merge",
+    # Files that look like a repository are none: they would bring a configuration.
+    "safe.bareRepository": "explicit",
     # Among the files that git does not know it finds what could not be merged.
     "status.showUntrackedFiles": "normal",
 }

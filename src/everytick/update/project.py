@@ -28,8 +28,12 @@ class Project:
         # Another template may have a file of answers of its own beside it.
         self.answers_file = root / (answers_name(root / "app") or ".copier-answers.yml")
 
-    def git(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
+    def git(self, *arguments: str, ok: tuple[int, ...] = (0,), given: str = "") -> str:
         """Run git in the project, whatever its user has configured; return what it prints.
+
+        Args:
+            ok: the exit codes that are no failure.
+            given: what it reads.
 
         Raises:
             UpdateError: there is no git, or it ended with another code than those that are `ok`.
@@ -38,6 +42,7 @@ class Project:
             ["git", *arguments],
             cwd=self.root,
             env=plain_git.environment(self.root),
+            input=given,
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",
@@ -47,9 +52,9 @@ class Project:
             raise UpdateError(f"git {arguments[0]} failed: {last_line}")
         return done.stdout
 
-    def names(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> list[str]:
+    def names(self, *arguments: str, ok: tuple[int, ...] = (0,), given: str = "") -> list[str]:
         """Run a git command that lists paths with `-z`; return them, seen from the project's folder."""
-        return [name for name in self.git(*arguments, ok=ok).split("\0") if name]
+        return [name for name in self.git(*arguments, ok=ok, given=given).split("\0") if name]
 
     def answer(self, name: str) -> str:
         """Return what the file of answers says.

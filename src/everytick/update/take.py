@@ -11,8 +11,7 @@ from typing import Any
 from everytick.command_line import typed_in
 from everytick.installed import engine_line, is_stale
 
-from . import conflicts, news, steps
-from .copier import Copier
+from . import apart, conflicts, news, steps
 from .problem import UpdateError
 from .project import UNDO, Project
 from .versions import check_ref, standing
@@ -41,7 +40,7 @@ def take(project: Project, ref: str | None) -> int:
     else:
         check_ref(project, ref)
     before = project.git("rev-parse", "HEAD").strip()
-    Copier(project).update(ref)
+    apart.merge(project, ref)
     conflicts.check(project)
     _tell_what_comes(project, before)
     return install(project, before, merged_just_now=True)

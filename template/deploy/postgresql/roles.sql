@@ -34,9 +34,35 @@ BEGIN
 END
 $$;
 
--- What a dashboard asks cannot hold up the schedule: it ends, and changes nothing.
+-- A statement of the reader ends, and changes nothing. A session may set these otherwise; its rights stay the same.
 ALTER ROLE scheduler_reader SET default_transaction_read_only = on;
 ALTER ROLE scheduler_reader SET statement_timeout = '60s';
 ALTER ROLE scheduler_reader SET idle_in_transaction_session_timeout = '60s';
+-- And its connections leave room for those of the schedulers.
+ALTER ROLE scheduler_reader CONNECTION LIMIT 20;
+
+-- The schedulers of a ledger wait for each other by advisory locks of this database, which every session may take
+-- otherwise, the reader's too: the schedule would stand still for as long as it holds one. Only a superuser may
+-- take that right away. Who else needs such locks in this database gets it again below, by a GRANT EXECUTE.
+DO $$
+DECLARE
+    lock record;
+    owner name;
+BEGIN
+    FOR lock IN
+        SELECT oid::regprocedure AS signature, proowner FROM pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^pg_(try_)?advisory_(xact_)?lock'
+    LOOP
+        IF NOT pg_has_role(lock.proowner, 'USAGE') THEN
+            RAISE WARNING 'no superuser runs this: who may connect to this database can still stop the schedule';
+            RETURN;
+        END IF;
+        FOR owner IN SELECT 'scheduler' UNION SELECT tableowner FROM pg_tables WHERE tablename = 'scheduler_runs' LOOP
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', lock.signature, owner);
+        END LOOP;
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', lock.signature);
+    END LOOP;
+END
+$$;
 
 -- yours: roles and rights of your own go below this line; updates leave them alone

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -364,7 +365,7 @@ BY_NAME = {"first monday": helper("4 7 * * MON#1"), "workdays": helper("5 7 * * 
 def test_what_is_cut_off_behind_a_helper_is_refused(scheduler: AsyncIOScheduler) -> None:
     """APScheduler would run it on each Monday; the object does not have the rest."""
     for trigger in (BY_NAME["first monday"], helper("4 8 * * mon-fri/2"), helper("4 9 1 jan/2 *")):
-        said = refused(lambda trigger=trigger: scheduler.add_job(print, trigger))
+        said = refused(partial(scheduler.add_job, print, trigger))
         assert "cannot be told from the object: write CronTrigger(...) inside of this call" in said
     said = refused(lambda: scheduler.add_job(print, BY_NAME["first monday"]))
     assert "day_of_week='MON#1' was given to this CronTrigger, of which APScheduler keeps only 'mon'" in said

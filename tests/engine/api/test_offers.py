@@ -296,6 +296,7 @@ def test_warnings_say_what_a_person_should_know(jobs: OfferedJobs, monkeypatch: 
     assert jobs.draft(FIRST, wanted(schedule={"trigger": "date", "run_date": past})).warnings == [
         "its date is past: it is recorded as skipped"
     ]
+    assert jobs.draft(FIRST, wanted(schedule={"trigger": "date"})).warnings == ["it runs at once"]
     jobs.keep(jobs.draft(FIRST, wanted()))
     jobs.remove("r-7")
     assert jobs.draft(FIRST, wanted()).warnings == [

@@ -103,7 +103,7 @@ def test_jobs_are_paused_and_resumed_by_pattern(jobs: AsyncIOScheduler) -> None:
 
     done = call(jobs, "resume", "*", "--yes")
     assert (done.exit_code, done.stdout) == (0, "resumed: 3 jobs\n")
-    assert "the shop is c…" in done.stderr
+    assert "the shop is…" in done.stderr
     assert paused(jobs) == []
     trail = ask_json(jobs, "audit", "--job", "sync_1")
     assert [(row["action"], row["note"]) for row in trail] == [
@@ -148,8 +148,9 @@ def test_jobs_that_are_paused_already_are_left_alone_unless_they_get_a_note(jobs
     assert notes == {"second"}
 
 
-def test_failed_runs_are_tried_again_by_time_and_job(jobs: AsyncIOScheduler) -> None:
-    done = call(jobs, "retry", "--failed", "--since", "2h", "--job", "sync_*", "--yes")
+@pytest.mark.parametrize("which", [["--job", "sync_*"], ["sync_*"]])
+def test_failed_runs_are_tried_again_by_time_and_job(jobs: AsyncIOScheduler, which: list[str]) -> None:
+    done = call(jobs, "retry", "--failed", "--since", "2h", *which, "--yes")
     assert (done.exit_code, done.stdout) == (0, "to be tried again: 2 runs\n")
     found = states(jobs)
     assert [found[number] for number in range(1, 6)] == [
@@ -300,6 +301,12 @@ def test_one_exact_job_or_run_is_not_asked_about(jobs: AsyncIOScheduler) -> None
     assert ask_json(jobs, "runs", "--job", "sync_2")[0]["state"] == "cancelled"
 
 
+def test_who_names_a_job_to_be_tried_again_is_told_how(jobs: AsyncIOScheduler) -> None:
+    said = str(call(jobs, "retry", "sync_*", "--yes").exception)
+    assert said.startswith("'sync_*' is not the number of a run such as 4711; if it is a job, ")
+    assert said.endswith("retry --failed 'sync_*'")
+
+
 @pytest.mark.parametrize("command", ["pause", "resume", "cancel"])
 def test_a_pattern_that_means_no_job_is_refused(jobs: AsyncIOScheduler, command: str) -> None:
     assert str(call(jobs, command, "x*", "--yes").exception) == "no job has an id like 'x*'"
@@ -346,7 +353,9 @@ def test_a_cancel_of_a_job_of_which_nothing_runs_says_so(jobs: AsyncIOScheduler)
     assert call(jobs, "cancel", "report").stdout == "nothing to do: report has no run under way\n"
 
 
-@pytest.mark.parametrize("arguments", [["cancel"], ["pause"], ["resume"], ["cancel", "--job"]])
+@pytest.mark.parametrize(
+    "arguments", [["cancel"], ["pause"], ["resume"], ["cancel", "--job"], ["retry", "--failed"]]
+)
 def test_an_empty_text_is_no_job_and_never_all_of_them(jobs: AsyncIOScheduler, arguments: list[str]) -> None:
     before = states(jobs)
     answer = call(jobs, *arguments, "", "--yes")

@@ -60,6 +60,10 @@ def test_who_answers_no_changes_nothing(nightly: AsyncIOScheduler) -> None:
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, sentence)
 
 
+def test_without_any_it_is_said_that_there_are_none(nightly: AsyncIOScheduler) -> None:
+    assert ask(nightly, "backfill") == "none\n"
+
+
 def test_how_far_each_is(nightly: AsyncIOScheduler) -> None:
     ask(nightly, "backfill", "report", *SPAN, "--yes", "--note", "a wrong feed")
     for state in ("succeeded", "failed", None):

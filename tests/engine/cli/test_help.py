@@ -7,6 +7,7 @@ from everytick import AsyncIOScheduler
 from everytick.cli import completion, program
 from everytick.cli.groups import GROUPS
 from everytick.cli.standalone import everytick
+from typer import rich_utils
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -17,6 +18,16 @@ COMMANDS = [name for names in GROUPS.values() for name in names]
 
 def help_of(*arguments: str) -> str:
     return CliRunner().invoke(program.app, [*arguments, "--help"], env={"COLUMNS": "80"}).stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["jobs"]])
+def test_with_no_color_the_help_has_no_escapes(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    monkeypatch.setattr(rich_utils, "COLOR_SYSTEM", "auto")
+    monkeypatch.setattr(rich_utils, "FORCE_TERMINAL", True)
+    environment = {"NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "80"}
+    shown = CliRunner().invoke(program.app, [*arguments, "--help"], env=environment, color=True).stdout
+    assert "Usage" in shown
+    assert "\x1b" not in shown
 
 
 def test_commands_are_listed_in_groups_by_what_they_are_for() -> None:

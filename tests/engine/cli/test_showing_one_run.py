@@ -296,6 +296,24 @@ async def test_logs_that_the_engine_wrote_are_told_once_where_they_differ_by_the
     assert page.count("asking the bank") == 1
 
 
+def test_the_error_of_a_run_is_bent_below_its_beginning_at_a_terminal(history: AsyncIOScheduler) -> None:
+    error = {"error": "ConnectionError: the server of the bank refused the connection at once"}
+    write(history.ledger, "scheduler_runs", [run("a", BEGIN + MINUTE, "failed", **error)])
+    lines = ask(history, "show", "2", COLUMNS="60", FORCE_COLOR="1", NO_COLOR="1").splitlines()
+    at = lines.index("error     ConnectionError: the server of the bank refused")
+    assert lines[at + 1] == "          the connection at once"
+
+
+@pytest.mark.parametrize("arguments", [["logs"], ["logs", "-f"], ["show"]])
+def test_a_pattern_instead_of_a_job_is_refused_with_the_jobs_that_it_means(
+    history: AsyncIOScheduler, arguments: list[str]
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"^name one job, not a pattern: '\[ab\]' means a, b$"):
+        ask(history, *arguments, "[ab]")
+    with pytest.raises(ConfigurationError, match=r"no job has an id like 'x\*'"):
+        ask(history, *arguments, "x*")
+
+
 def test_what_equal_attempts_have_in_common_is_shown_once(history: AsyncIOScheduler) -> None:
     trace = (
         "Traceback (most recent call last):\n" + "\n".join(f"  frame {n}" for n in range(40)) + "\nE: no\n"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from everytick.cli.colours import STATES, coloured
+from everytick.cli.output import print_aside
 from everytick.cli.table import Column, print_lines, print_sentence, print_table
 
 ERROR = "HTTPStatusError: Server error '503 Service Unavailable' for url 'https://api.example.org/v1/plants'"
@@ -31,11 +34,26 @@ def test_text_is_cut_where_its_room_ends_and_columns_go_for_which_there_is_no_ro
     capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
 ) -> None:
     assert printed(capsys, columns, 60, ["a", "1.5", ERROR]) == [
-        "a   1.5      HTTPStatusError: Server error '503 Service Una…"
+        "a   1.5      HTTPStatusError: Server error '503 Service…"
     ]
     assert printed(capsys, columns, 34, ["a", "1.5", ERROR]) == ["a   HTTPStatusError: Server error…"]
+    assert printed(capsys, columns, 30, ["a", "1", "it waits for the beginning of it"]) == [
+        "a   it waits for the…"
+    ]
     name = "ServiceUnavailableForMaintenanceError: no"
     assert printed(capsys, columns, 34, ["a", "1.5", name]) == ["a   ServiceUnavailableForMaintena…"]
+
+
+def test_a_refusal_is_bent_at_a_terminal_and_one_line_elsewhere(
+    capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
+) -> None:
+    columns.setenv("COLUMNS", "40")
+    sentence = "error: there is no job 'nigth'; did you mean 'night'?"
+    print_aside(sentence)
+    assert capsys.readouterr().err == f"{sentence}\n"
+    columns.setattr(sys.stderr, "isatty", lambda: True)
+    print_aside(sentence)
+    assert capsys.readouterr().err == "error: there is no job 'nigth'; did you\nmean 'night'?\n"
 
 
 def test_a_sentence_is_not_bent_between_a_number_and_its_unit(
@@ -107,7 +125,7 @@ def test_what_would_steer_the_terminal_is_written_out_and_a_terminal_without_sig
 ) -> None:
     columns.setenv("TERM", "dumb")
     assert printed(capsys, columns, 40, ["\x1b[31m[bold]", "1.5", ERROR]) == [
-        "\\x1b[31m[bold]  HTTPStatusError: Serv..."
+        "\\x1b[31m[bold]  HTTPStatusError..."
     ]
 
 

@@ -47,7 +47,9 @@ DECLARING = "apscheduler.schedulers"
 PRINTING = "rich"
 # Of Rich what it takes to print text in colours.
 HEAVY = {"live", "markdown", "pretty", "progress", "prompt", "status", "syntax", "table", "traceback", "tree"}
-LOWER = {"api", "cli", "engine", "model", "notify", "read", "store", "telemetry", "text"}
+LOWER = {
+    *("api", "cli", "engine", "model", "notify", "read", "settings", "store", "system", "telemetry", "text")
+}
 
 
 @pytest.fixture(scope="module")

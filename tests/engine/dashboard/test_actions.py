@@ -267,7 +267,7 @@ async def test_an_empty_time_in_a_request_by_a_program_is_refused(
 
 
 async def test_no_runs_at_once_is_not_taken_for_one(browser: Browser) -> None:
-    asked = {"job": "sync_1", "from": "2h", "max_instances": "0"}
+    asked: dict[str, Any] = {"job": "sync_1", "from": "2h", "max_instances": "0"}
     answer = await press(browser, "backfill", **asked)
     assert answer.status_code == 422
     assert "max_instances" in answer.text

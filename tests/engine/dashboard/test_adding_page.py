@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from functools import partial
@@ -18,7 +19,7 @@ from everytick.dashboard.authentication import Authenticator
 import added_tasks
 import offered_tasks
 from histories import prepared
-from ledgers import found_in
+from ledgers import change, found_in
 
 TOKEN, READ_TOKEN = "all-all-all-all-all-all", "read-read-read-read-read"
 REMIND, EXPORT, TOKENS = (f"offered_tasks:{name}" for name in ("remind", "export", "with_token"))
@@ -234,6 +235,58 @@ async def test_of_two_who_change_a_job_the_second_is_told(
     for version in ("", "x", "9" * 40):
         answer = await browser.post("/change?id=r-7", data={**fields, "version": version})
         assert answer.status_code == 422, version
+
+
+async def test_a_job_whose_function_takes_others_by_now_gets_new_arguments(
+    browser: Browser, scheduler: AsyncIOScheduler
+) -> None:
+    kwargs = {"customer_id": 7, "text": "kept"}
+    SchedulerClient().add_job(offered_tasks.remind, "interval", hours=1, kwargs=kwargs, id="r-7")
+    change(scheduler.ledger, "UPDATE scheduler_jobs SET call_data = replace(call_data, 'customer_id', 'who')")
+    assert "This job cannot run: remind cannot be called with" in text_of(await browser.get("/job?id=r-7"))
+    fields = fields_of(await browser.get("/change?id=r-7"), 'id="preview"')
+    assert (fields["arguments.customer_id"], fields["arguments.text"]) == ("", "kept")
+    shown = await browser.post("/change?id=r-7", data={**fields, "arguments.customer_id": "8"})
+    done = await browser.post("/change?id=r-7", data=fields_of(shown, 'name="save"'))
+    assert done.status_code == 303
+    job = SchedulerClient().get_job("r-7")
+    assert job is not None
+    assert job.kwargs == {"customer_id": 8, "text": "kept"}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_kept"),
+    [
+        ("\\ud800", False),
+        ("\\u0000", False),
+        ("\\u001b[2J", False),
+        ("a\\r\\nb", False),
+        ("a\\nb\\tc", True),
+        ("</textarea><script>x", True),
+        ("</textarea>\\n<script>x", True),
+    ],
+)
+async def test_strange_text_that_a_row_holds_is_shown(
+    browser: Browser, scheduler: AsyncIOScheduler, text: str, is_kept: bool
+) -> None:
+    kwargs = {"customer_id": 7, "text": "kept"}
+    SchedulerClient().add_job(offered_tasks.remind, "interval", hours=1, kwargs=kwargs, id="r-7")
+    call = f"replace(call_data, 'kept', '{text}')"
+    change(scheduler.ledger, f"UPDATE scheduler_jobs SET call_data = {call} WHERE job_id = 'r-7'")
+    page = await browser.get("/change?id=r-7")
+    assert page.status_code == 200
+    assert "<script>x" not in page.text
+    assert (await browser.get("/job?id=r-7")).status_code == 200
+    if not is_kept:
+        assert "its arguments are more than fields hold" in text_of(page)
+        return
+    fields = fields_of(page, 'id="preview"') | {"arguments.customer_id": "8"}
+    shown = await browser.post("/change?id=r-7", data=fields)
+    done = await browser.post("/change?id=r-7", data=fields_of(shown, 'name="save"'))
+    assert done.status_code == 303
+    job = SchedulerClient().get_job("r-7")
+    assert job is not None
+    assert job.kwargs == {"customer_id": 8, "text": json.loads(f'"{text}"')}
 
 
 async def test_secrets_are_not_in_the_fields_and_stay_as_they_are(

@@ -12,12 +12,14 @@ from everytick import AsyncIOScheduler
 from everytick.dashboard.addresses import without_secret_query
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import (
+    LONGEST_NAME,
     SESSION_SECONDS,
     Authenticator,
     Failures,
     Visitor,
     open_authenticator,
     token_file,
+    visible_name,
 )
 from everytick.dashboard.settings import DashboardSettings
 from everytick.errors import ConfigurationError, LedgerError
@@ -144,6 +146,43 @@ def test_after_many_failures_few_tokens_a_second_are_looked_at() -> None:
         present += 1
         assert len([None for _ in range(100) if failures.turn("2001:db8::1") is not None]) == 5
     assert failures.too_many("::ffff:192.0.2.1") == failures.too_many("192.0.2.1")
+
+
+def test_many_addresses_have_few_tokens_a_second_together_and_hold_up_nobody_who_was_in() -> None:
+    failures = Failures()
+    present = 1000.0
+    with use(monotonic=lambda: present):
+        failures.welcome("192.0.2.1")
+        looked_at = 0
+        for number in range(3_000):
+            address = f"127.0.{number // 250}.{number % 250}"
+            if not failures.too_many(address):
+                failures.add(address)
+                looked_at += 1
+            else:
+                looked_at += failures.turn(address) is not None
+            present += 0.001
+        # A hundred at once, then twenty a second, of which those of two seconds may wait.
+        assert 100 <= looked_at <= 100 + 20 * 5 + 5
+        assert not failures.too_many("192.0.2.1")
+        # From there too many wrong ones wait as from everywhere.
+        for _ in range(10):
+            failures.add("192.0.2.1")
+        assert failures.too_many("192.0.2.1")
+        present += 61
+        assert not failures.too_many("127.9.9.9")
+    for number in range(3_000):
+        failures.welcome(str(number))
+    assert len(failures._welcome) <= 1_000
+
+
+def test_long_names_that_begin_alike_do_not_look_alike() -> None:
+    one, other = (visible_name("n" * 70 + end) for end in "ab")
+    assert one != other
+    assert max(len(one), len(other)) <= LONGEST_NAME
+    assert visible_name(one) == one
+    assert one.startswith("n" * 40)
+    assert visible_name("n" * LONGEST_NAME) == "n" * LONGEST_NAME
 
 
 async def test_signing_out_ends_the_session_everywhere(scheduler: AsyncIOScheduler) -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from collections.abc import AsyncIterator
 from html import unescape
+from typing import Any
 
 import httpx
 import pytest
+from apscheduler.triggers.combining import AndTrigger
+from apscheduler.triggers.cron import CronTrigger
 from everytick import AsyncIOScheduler
+from everytick.dashboard import answers, control
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import Authenticator
+from everytick.dashboard.problems import Problem
 from everytick.read.backfills import backfill_rows
 
 import added_tasks
 from histories import prepared
+from inside import until
 
 TOKEN, READ_TOKEN = "all-all-all-all-all-all", "read-read-read-read-read"
 SPAN = {"from": "2026-03-01", "to": "2026-03-04T03:00"}
@@ -141,3 +149,95 @@ async def test_a_preview_that_means_nothing_says_so(client: httpx.AsyncClient) -
     assert "no tick of that time is on record that did not succeed" in text_of(
         await client.get("/backfills", params=empty)
     )
+
+
+# --- previews that count for long
+
+
+SLOW = {"job": "slow", "from": "1970-01-01"}
+
+
+@pytest.fixture
+async def reader(scheduler: AsyncIOScheduler) -> AsyncIterator[httpx.AsyncClient]:
+    """A program that may only read, with a schedule whose ticks have to be walked."""
+    parts = [CronTrigger(second="*/10"), CronTrigger(minute="*/2")]
+    scheduler.add_job(added_tasks.note, AndTrigger(parts), id="slow")
+    prepared(scheduler)
+    app = create_app(scheduler.ledger, Authenticator(TOKEN, READ_TOKEN), frozenset(), 0)
+    headers = {"Authorization": f"Bearer {READ_TOKEN}"}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers) as made:
+        yield made
+
+
+@pytest.mark.parametrize("only_missed", [False, True])
+async def test_a_preview_that_counts_for_long_ends_with_a_sentence(
+    reader: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, only_missed: bool
+) -> None:
+    monkeypatch.setattr(control, "_PREVIEW_SECONDS", 0.0 if only_missed else 0.2)
+    params: dict[str, Any] = {**SLOW, "only_missed": only_missed}
+    answer = await reader.get("/api/v1/backfills/preview", params=params)
+    assert answer.status_code == 422
+    assert "were not counted within 0" in answer.json()["error"]
+    assert answer.json()["error"].endswith("s: give a shorter time")
+    page = await reader.get("/backfills", params=SLOW)
+    assert (page.status_code, "give a shorter time" in page.text) == (200, True)
+
+
+async def test_previews_do_not_take_the_place_of_pages_and_one_whose_client_is_gone_is_not_made(
+    scheduler: AsyncIOScheduler, reader: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, begun = threading.Event(), list[str]()
+
+    def preview(_self: object, job_id: str, *_span: object, **_options: object) -> Any:
+        begun.append(job_id)
+        may_end.wait(20)
+        raise Problem(422, "enough")
+
+    monkeypatch.setattr(control.Actions, "preview_backfill", preview)
+
+    async def gone() -> list[Any]:
+        """Ask as a client that does not wait for the answer."""
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+        async def receive() -> Any:
+            return next(messages, {"type": "http.disconnect"})
+
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "root_path": "",
+            "path": "/api/v1/backfills/preview",
+            "raw_path": b"/api/v1/backfills/preview",
+            "query_string": b"job=gone&from=1970-01-01",
+            "headers": [(b"host", b"here"), (b"authorization", f"Bearer {READ_TOKEN}".encode())],
+            "server": ("here", 80),
+            "client": ("127.0.0.1", 1),
+        }
+        await reader._transport.app(scope, receive, send)  # type: ignore[attr-defined]
+        return sent
+
+    first = asyncio.create_task(reader.get("/api/v1/backfills/preview", params=SLOW))
+    await until(lambda: bool(begun))
+    others = [asyncio.create_task(gone()) for _ in range(16)]
+    try:
+        for path in ("/api/v1/overview", "/jobs", "/backfills", "/api/v1/backfills"):
+            assert (await reader.get(path)).status_code == 200
+        monkeypatch.setattr(answers, "_TURN", 0.0)
+        late = await reader.get("/api/v1/backfills/preview", params=SLOW)
+        assert (late.status_code, late.json()["error"]) == (
+            503,
+            "other previews are being counted: try again in a moment",
+        )
+    finally:
+        may_end.set()
+    assert (await first).status_code == 422
+    await asyncio.gather(*others)
+    assert begun == ["slow"]

@@ -360,3 +360,37 @@ async def test_before_the_first_start_there_is_a_preview_and_then_a_ledger(
         answer = await client.post(JOBS, json=REMIND)
         assert answer.status_code == 201, answer.text
         assert (await client.get(f"{JOBS}/r-7")).json()["offered"] is True
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"arguments": {"customer_id": 7, "\ud800": 1}},
+        {"arguments": {"customer_id": 7, "a\nb\x1b": 1}},
+        {"arguments": {"customer_id": 7, "text": "\ud800"}},
+        {"options": {"\ud800": 1}},
+        {"options": {"queue": "\ud800"}},
+        {"\ud800": 1},
+        {"function": "\ud800"},
+        {"id": "\ud800"},
+        {"name": "\ud800"},
+        {"note": "\ud800"},
+        {"schedule": {"trigger": "\ud800"}},
+        {"schedule": {**HOURLY, "timezone": "\ud800"}},
+        {"schedule": {**HOURLY, "exclude": ["\ud800"]}},
+        {"schedule": {"trigger": "crontab", "line": "\ud800 * * * *"}},
+        {"schedule": {"trigger": "cron", "hour": "\ud800"}},
+    ],
+)
+async def test_half_characters_are_refused_with_a_sentence(
+    client: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    text = json.dumps({**REMIND, **body})
+    answer = await client.post(JOBS, content=text, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["error"].isprintable()
+    text = json.dumps({"\ud800": 1})
+    answer = await client.post(
+        f"{JOBS}/of-the-code/run-now", content=text, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 422, answer.text

@@ -119,6 +119,16 @@ async def test_each_kind_of_trouble_leads_to_the_list_that_shows_just_this(ledge
         assert len(re.findall(r'<th scope="row" class="job">', page(ledger, unescape(address)))) == number
 
 
+async def test_the_error_of_a_job_that_fails_is_told_once(ledger: Ledger) -> None:
+    run(ledger, "sync_1", "failed", HOUR)
+    shown = page(ledger, "/")
+    assert "Gone wrong in the last day" in shown
+    assert shown.count("ValueError: no such customer") == 1
+    # Of a job that is well again only this list tells it.
+    run(ledger, "sync_1", "succeeded", MINUTE)
+    assert page(ledger, "/").count("ValueError: no such customer") == 1
+
+
 async def test_a_run_that_waits_makes_its_job_late_on_all_pages(ledger: Ledger) -> None:
     run(ledger, "sync_10", "queued", MINUTE, started=None)
     assert "1 job is late" in page(ledger, "/")
@@ -192,6 +202,9 @@ async def test_while_no_scheduler_is_up_it_says_since_when(ledger: Ledger) -> No
     beats(ledger, 3 * HOUR)
     shown = re.sub(r"<[^>]+>", "", page(ledger, "/"))
     assert "No scheduler is up, so nothing runs." in shown
+    assert re.search(r"Next run\s*\S no scheduler is up", shown)
+    assert re.search(r"Runs under way\s*0\s", shown)
+    assert "Slots used" not in shown
     assert re.search(r"None has been up since .* \([\w ]+ ago\)\.", shown)
     assert re.search(r"No scheduler is up since .* ago", re.sub(r"<[^>]+>", "", page(ledger, "/jobs")))
     # One that stopped in order leaves no heartbeat.

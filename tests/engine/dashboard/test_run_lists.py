@@ -282,6 +282,18 @@ async def test_a_run_leads_to_its_job_and_to_the_runs_beside_it(ledger: Ledger) 
     assert 'rel="prev"' not in await page(ledger, "/run/3")
 
 
+@pytest.mark.parametrize("address", ["/jobs?state=bogus", "/jobs?sort=bogus", "/runs?state=bogus"])
+async def test_a_filter_that_means_nothing_is_an_empty_list_with_a_sentence(
+    ledger: Ledger, address: str
+) -> None:
+    async with client(ledger) as asked:
+        answer = await asked.get(address)
+        assert answer.status_code == 200
+        assert "&#39;bogus&#39; is none of" in answer.text
+        assert 'class="list jobs"' not in answer.text
+        assert (await asked.get(f"/api/v1{address}")).status_code == 422
+
+
 async def test_attempts_that_ended_alike_are_shown_once_and_others_side_by_side(ledger: Ledger) -> None:
     write(
         ledger,

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler
+from everytick.api.loading import declared
 from everytick.command_line import python
-from everytick.doctor import Finding, history, pitfalls
+from everytick.doctor import Finding, history, of_one_kind, pitfalls, storage
 from everytick.model import ticks
 from everytick.model.allowed_functions import AllowedFunctions
 from everytick.read.known_job import Declared
 from everytick.store.querying import connect
 
+from histories import prepared, run, write
 from inside import Clock
 from ledgers import change as change_ledger
 from ledgers import changing
@@ -198,3 +200,37 @@ def test_a_pause_that_nobody_explained(troubled: SampleLedger) -> None:
 def test_a_job_whose_function_is_gone(troubled: SampleLedger) -> None:
     found = only(history_of(troubled), "function", "error")
     assert "job gone cannot run: 'app.services.gone:task' cannot be imported" in found.what
+
+
+def test_jobs_that_fail_with_one_error_are_one_finding_however_often_each_failed(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    for job_id in ("once", "often", "other"):
+        scheduler.add_job(print, "interval", hours=1, id=job_id)
+    begin = ticks.now() - 4 * DAY
+    rows = [
+        run("once", begin, "failed", error="OSError: no room"),
+        *(run("often", begin + n * MINUTE, "failed", error="OSError: no room") for n in range(3)),
+        run("other", begin, "failed", error="ValueError: no"),
+    ]
+    write(prepared(scheduler), "scheduler_runs", rows)
+    with connect(scheduler.ledger) as connection:
+        told = history.examine_history(connection, declared(scheduler), ticks.now(), UTC)
+    found = [one for one in told if one.check == "failures"]
+    assert [[one.job_id for one in kind] for kind in of_one_kind(found)] == [["often", "once"], ["other"]]
+    assert "alike" not in found[0].as_json()
+
+
+@pytest.mark.parametrize("column", ["scheduler_runs.run_id", "scheduler_audit.audit_id"])
+def test_a_number_behind_which_sqlite_counts_no_further(troubled: SampleLedger, column: str) -> None:
+    table, name = column.split(".")
+    with connect(troubled.ledger) as connection:
+        assert storage.examine_numbers(connection, "here") == []
+    change(
+        troubled, f"UPDATE {table} SET {name} = ? WHERE {name} = (SELECT max({name}) FROM {table})", 2**63 - 1
+    )
+    with connect(troubled.ledger) as connection:
+        [found] = storage.examine_numbers(connection, "here")
+    assert found.level == "error"
+    assert f"{table} has a row with {name} {2**63 - 1}" in found.what
+    assert "delete the row" in str(found.right)

@@ -125,10 +125,14 @@ async def test_a_startup_run_in_its_retries_is_replaced_by_that_of_the_next_star
 
     scheduler.add_job(broken, "date", id="broken", retries=1, retry_delay=60)
     async with scheduler:
-        await until(lambda: len(attempts(scheduler.ledger)) == 1)
+        await until(lambda: rows(scheduler, "retrying"))
     async with scheduler:
-        await until(lambda: len(attempts(scheduler.ledger)) == 2)
-    assert [row["state"] for row in rows(scheduler)] == ["failed", "retrying"]
+        await until(lambda: len(rows(scheduler)) == 2 and rows(scheduler, "retrying"))
+    # The attempt that it waited for never began: it is as the one before has ended.
+    [first, second] = rows(scheduler)
+    assert [first[name] for name in ("state", "attempt", "error")] == ["failed", 1, "RuntimeError: no"]
+    assert second["state"] == "retrying"
+    assert [each["run_id"] for each in attempts(scheduler.ledger)] == [second["run_id"]]
 
 
 async def test_waiting_runs_of_a_removed_job_are_ended(scheduler: AsyncIOScheduler) -> None:

@@ -7,10 +7,10 @@ from operator import itemgetter
 from typing import Any
 
 import pytest
-from everytick import AsyncIOScheduler
-from everytick.engine import heartbeats
+from everytick import AsyncIOScheduler, SchedulerClient
+from everytick.engine import clock, heartbeats
 from everytick.model import ticks
-from everytick.store import queue
+from everytick.store import claims, queue
 from everytick.store.records import host_name
 
 from inside import log as log
@@ -64,6 +64,27 @@ async def test_a_row_with_an_odd_value_stops_nothing_and_is_reaped_when_it_stays
         pass
 
 
+@pytest.mark.parametrize("beat", [2**63 - 1, -(2**63), 2**62])
+async def test_a_process_whose_own_number_of_heartbeats_was_changed_goes_on_with_its_jobs(
+    beat: int, scheduler: AsyncIOScheduler, log: list[str]
+) -> None:
+    scheduler.add_job(task, "interval", seconds=60, id="job")
+    async with scheduler:
+        own = left(scheduler)
+        change(scheduler.ledger, "UPDATE scheduler_processes SET beat = ?", beat)
+
+        def beats() -> int:
+            return int(found_in(scheduler.ledger, "SELECT beat FROM scheduler_processes")[0]["beat"])
+
+        await until(lambda: soon(scheduler) and beats() not in (beat, beat + 1))
+        await asyncio.to_thread(SchedulerClient().run_job_now, "job")
+        await until(lambda: [row for row in rows_of(scheduler, "job") if row["state"] == "succeeded"])
+        assert left(scheduler) == own
+        before = beats()
+        await until(lambda: soon(scheduler) and 0 < before < beats() < 2**62)
+    assert not [line for line in log if "ERROR" in line]
+
+
 async def test_a_start_goes_by_odd_rows(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(task, "interval", seconds=60, id="job")
     async with scheduler:
@@ -115,6 +136,23 @@ async def test_a_part_of_the_pulse_that_fails_stops_no_other_and_is_logged_once(
             soon(scheduler)
             await asyncio.sleep(0.05)
     assert len([line for line in log if "a part failed" in line]) == 2
+
+
+async def test_claims_that_fail_again_and_again_are_one_line_of_the_log(
+    scheduler: AsyncIOScheduler, log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def fails(*_given: object, **_named: object) -> Any:
+        tried.append(1)
+        raise ZeroDivisionError("a claim of its own")
+
+    monkeypatch.setattr(clock, "_RETRY", ticks.SECOND // 10)
+    monkeypatch.setattr(claims, "claim", fails)
+    scheduler.add_job(task, "interval", seconds=1, id="job")
+    async with scheduler:
+        await until(lambda: len(tried) > 5)
+    assert len([line for line in log if "a claim failed" in line]) == 1
 
 
 def soon(scheduler: AsyncIOScheduler) -> bool:

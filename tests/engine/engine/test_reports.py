@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import itertools
 import json
 import threading
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apscheduler.events import EVENT_JOB_EXECUTED
 from everytick import AsyncIOScheduler, SchedulerClient, current_run, masking
 from everytick.engine import reports
 from everytick.engine.context import Progress, Run, describe
@@ -263,3 +266,101 @@ async def test_a_run_by_hand_hands_its_result_to_whoever_asks(scheduler: AsyncIO
         await until(lambda: rows(scheduler, "succeeded"))
     [row] = reported(scheduler)
     assert (row["run_id"], row["result"]) == (run_id, '{"rows": 3}')
+
+
+# --- values whose class does something
+
+
+class SlowEnd:
+    """A client that says goodbye, for example."""
+
+    def __del__(self) -> None:
+        time.sleep(1.5)
+
+
+class SlowNames(type):
+    """A class of classes that takes its time for all that is asked of a class."""
+
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        time.sleep(1.5)
+        return "slow"
+
+    __module__ = __mro__ = __dict__ = __name__  # type: ignore[assignment,misc]
+
+    def __hash__(cls) -> int:
+        time.sleep(1.5)
+        return 1
+
+    def __eq__(cls, other: object) -> bool:
+        time.sleep(1.5)
+        return cls is other
+
+
+class BadSize:
+    """Its size cannot be had, and that takes longer than anybody waits."""
+
+    def __sizeof__(self) -> int:
+        time.sleep(1.5)
+        raise OSError("no size")
+
+
+def slow_names() -> Any:
+    return type.__new__(SlowNames, "Slow", (), {})()
+
+
+async def longest_wait(scheduler: AsyncIOScheduler, function: Callable[[], Any], state: str) -> float:
+    """Return for how long the event loop did nothing else while a function ran and its value was kept."""
+    scheduler.add_job(function, "date", id="job", timeout=0.3 if state == "timed_out" else None)
+    seen = [time.monotonic()]
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            seen.append(time.monotonic())
+
+    async with scheduler:
+        looking = asyncio.create_task(look())
+        await until(lambda: rows(scheduler, state))
+        await asyncio.sleep(0.2)
+        looking.cancel()
+    return max(after - before for before, after in itertools.pairwise(seen))
+
+
+@pytest.mark.parametrize("make", [SlowEnd, slow_names, lambda: [SlowEnd()], BadSize])
+@pytest.mark.parametrize("how", ["coroutine", "function", "coroutine of a function"])
+async def test_what_a_function_returns_does_not_hold_up_the_event_loop(
+    scheduler: AsyncIOScheduler, make: Callable[[], Any], how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def coroutine() -> Any:
+        return make()
+
+    functions = {
+        "coroutine": coroutine,
+        "function": lambda: make(),
+        "coroutine of a function": lambda: coroutine(),
+    }
+    assert await longest_wait(scheduler, functions[how], "succeeded") < 1.0
+    gc.collect()
+    assert "never retrieved" not in caplog.text
+
+
+async def test_neither_does_what_comes_after_its_timeout(scheduler: AsyncIOScheduler) -> None:
+    def late() -> Any:
+        time.sleep(0.6)
+        return SlowEnd()
+
+    assert await longest_wait(scheduler, late, "timed_out") < 1.0
+
+
+async def test_a_listener_gets_what_was_returned(scheduler: AsyncIOScheduler) -> None:
+    seen: list[Any] = []
+
+    def made() -> SlowEnd:
+        return SlowEnd()
+
+    scheduler.add_listener(lambda event: seen.append(event.retval), EVENT_JOB_EXECUTED)
+    scheduler.add_job(made, "date", id="job")
+    async with scheduler:
+        await until(lambda: bool(seen))
+    assert isinstance(seen[0], SlowEnd)

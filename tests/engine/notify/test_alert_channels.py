@@ -191,10 +191,10 @@ async def test_no_secret_of_the_settings_is_sent_or_logged(
 def test_a_message_is_short_whatever_it_tells_of() -> None:
     item = notices.Item(1, "j" * 500, "failed", 0, 0, 10**12, "d" * 5_000, None, None, None, None, 7)
     page, log = messages.Page("https://jobs.example.org/" + "p" * 200), ("x" * 3_000 + "\n") * 50
-    made = messages.message([item] * 500, "a" * 90, configured_zone(), page, None)
+    made = messages.message([item] * 500, "a" * 90, configured_zone(), page, {})
     assert len(made.title) <= 120
     assert len(made.body) < 2_100
-    alone = messages.message([item], "app", configured_zone(), page, log)
+    alone = messages.message([item], "app", configured_zone(), page, {7: log})
     assert len(alone.title) <= 120
     assert len(alone.body) < 2_000
 

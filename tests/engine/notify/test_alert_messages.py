@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler
 from everytick.errors import ConfigurationError
 from everytick.masking import hide
 from everytick.model import ticks
 from everytick.notify.messages import Page, message, trial_message
+from everytick.store import notices
 from everytick.store.connections import transaction
 from everytick.store.notices import Item
 from loguru import logger
 
 from alerting import alerting, never_due, until
 from alerting import quick_looks as quick_looks
+from histories import MINUTE, prepared, run, write
 from inside import rows, scheduler_settings
 from sinks import HttpSink
 
@@ -98,7 +101,7 @@ def test_the_end_of_a_log_is_bounded_masked_and_shows_no_signs_that_steer() -> N
     hide(secret)
     log = "".join(f"{number} {'x' * 3_000}\n" for number in range(500))
     log += f"with {secret}\n\x1b[31mred\x1b[0m\r\n\n  indented\n"
-    found = message([item()], "app", UTC, PAGE, log).body
+    found = message([item()], "app", UTC, PAGE, {7: log}).body
     assert len(found) < 2_000
     assert secret not in found
     assert "with *****" in found
@@ -106,30 +109,52 @@ def test_the_end_of_a_log_is_bounded_masked_and_shows_no_signs_that_steer() -> N
     assert all(line.isprintable() for line in found.split("\n"))
 
 
-def test_a_message_about_several_links_each_and_has_no_logs() -> None:
-    found = message([item("a"), item("b", 8)], "app", UTC, PAGE, None).body.splitlines()
+def test_a_message_about_several_links_each() -> None:
+    found = message([item("a"), item("b", 8)], "app", UTC, PAGE, {}).body.splitlines()
     assert found[1] == "https://jobs.example.org/team/run/7"
     assert found[3] == "https://jobs.example.org/team/run/8"
     assert "The end of its log:" not in found
 
 
+def test_the_logs_of_a_few_runs_are_read_and_of_many_none(scheduler: AsyncIOScheduler) -> None:
+    ledger = prepared(scheduler)
+    told = {"told_attempt": 1, "state": "failed", "error": "E: no"}
+    write(ledger, "scheduler_runs", [run("a", n * MINUTE) | told | {"run_id": n} for n in range(1, 6)])
+    write(ledger, "scheduler_logs", [{"run_id": n, "attempt": 1, "text": f"of {n}\n"} for n in range(1, 6)])
+    items = [item("a", n) for n in range(1, 6)]
+    with closing(ledger.connect()) as connection:
+        assert notices.logs_of(connection, items[:2]) == {1: "of 1\n", 2: "of 2\n"}
+        assert notices.logs_of(connection, items) == {}
+        assert notices.logs_of(connection, [item("a", 1, over_us=5), item("a", None)]) == {}
+
+
+def test_a_message_about_two_runs_has_the_end_of_the_log_of_each() -> None:
+    logs = {7: "".join(f"first {n}\n" for n in range(40)), 8: "".join(f"second {n}\n" for n in range(40))}
+    lines = message([item("a"), item("b", 8)], "app", UTC, PAGE, logs).body.splitlines()
+    for number, words in ((7, "first"), (8, "second")):
+        at = lines.index(f"The end of the log of run {number}:")
+        assert lines[at + 1 : at + 7] == [*(f"{words} {n}" for n in range(35, 40)), ""]
+    whole = dict.fromkeys((7, 8), f"{'x' * 150}\n" * 50)
+    assert len(message([item("a"), item("b", 8)], "app", UTC, PAGE, whole).body) < 2_000
+
+
 def test_what_has_no_run_leads_to_its_job_and_what_is_over_nowhere() -> None:
-    late = message([item("a b/ü", None, kind="late", detail="due")], "app", UTC, PAGE, None)
+    late = message([item("a b/ü", None, kind="late", detail="due")], "app", UTC, PAGE, {})
     assert late.body.splitlines()[1] == "https://jobs.example.org/team/job?id=a+b%2F%C3%BC"
-    over = message([item(over_us=5)], "app", UTC, PAGE, "a log")
+    over = message([item(over_us=5)], "app", UTC, PAGE, {7: "a log"})
     assert "http" not in over.body
     assert "a log" not in over.body
 
 
 def test_without_an_address_there_is_no_link() -> None:
-    assert "http" not in message([item()], "app", UTC, Page(""), None).body
+    assert "http" not in message([item()], "app", UTC, Page(""), {}).body
     assert "http" not in trial_message("app", Page("")).body
     assert "https://jobs.example.org/team\n" in trial_message("app", PAGE).body
 
 
 def test_a_message_about_many_is_bounded() -> None:
     many = [item(f"job-{number}", number, detail="x" * 500) for number in range(1, 300)]
-    found = message(many, "app", UTC, PAGE, None).body
+    found = message(many, "app", UTC, PAGE, {}).body
     assert len(found) < 2_000
     assert "... and " in found
 

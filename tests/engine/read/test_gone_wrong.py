@@ -17,6 +17,7 @@ from bad_night import EVERY_5, FULL, MIDNIGHT, NOW, hung, outage
 from bad_night import shop as shop
 from dashboards import api, page
 from histories import HOUR, MINUTE, SECOND, ask, ask_json, run, write
+from ledgers import found_in
 
 
 def shown(shop: AsyncIOScheduler, *arguments: str) -> list[str]:
@@ -70,6 +71,22 @@ def test_the_runs_that_went_wrong_are_listed_behind_the_words_of_the_page(shop: 
     assert len(re.findall(r'<td class="n run">', listed)) == 18
 
 
+def test_of_a_job_without_a_good_run_since_it_is_told_why(shop: AsyncIOScheduler) -> None:
+    at = NOW - 10 * MINUTE
+    retrying = run("backup", at, "retrying", attempt=2, finished_us=None, due_us=NOW + MINUTE)
+    failed = run("rates", at, "failed", error="E: no", finished_us=at + 1)
+    write(shop.ledger, "scheduler_runs", [retrying, failed | {"job_id": "gone"}])
+    (number,) = found_in(shop.ledger, "SELECT run_id FROM scheduler_runs WHERE job_id = 'backup'")
+    attempt = {"run_id": number["run_id"], "attempt": 1, "state": "failed", "process_id": "x"}
+    write(
+        shop.ledger, "scheduler_attempts", [attempt | {"started_us": at, "finished_us": at, "error": "E: no"}]
+    )
+    lines = shown(shop)
+    assert [line for line in lines if line.startswith("retrying   backup: 1 failed 08:50")], lines
+    assert [line for line in lines if line.startswith("removed    gone: 1 failed 08:50")], lines
+    assert "retrying" in section(shop.ledger)
+
+
 def test_what_goes_on_comes_first_then_what_is_the_newest(shop: AsyncIOScheduler) -> None:
     hung(shop.ledger)
     night = MIDNIGHT + 150 * MINUTE
@@ -91,9 +108,7 @@ def test_what_goes_on_comes_first_then_what_is_the_newest(shop: AsyncIOScheduler
     assert lines[0] == "since 2026-11-29 09:00, times in UTC: 3 jobs had trouble, 1 still"
     assert lines[1] == "failing    backup since 02:31: 1 failed 02:31"
     number = backup["last_failure"]["run_id"]
-    assert (
-        lines[2] == f"           next in 17 h 30 min; run {number}: OSError: [Errno 28] No space left on d…"
-    )
+    assert lines[2] == f"           next in 17 h 30 min; run {number}: OSError: [Errno 28] No space left on…"
     assert api(shop.ledger, "overview")["sentence"] == "1 job fails."
 
 

@@ -20,6 +20,7 @@ import added_tasks
 from dashboards import api, page, refused
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
 from ledgers import change
+from standing import beats
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -30,6 +31,36 @@ def test_the_audit_trail_has_one_order_also_after_the_clock_was_set_back(schedul
     write(ledger, "scheduler_audit", [{**entry, "at_us": now}, {**entry, "at_us": now - 60 * MINUTE}])
     listed = [entry["audit_id"] for entry in api(ledger, "audit")["entries"]]
     assert [entry["audit_id"] for entry in ask_json(scheduler, "audit")] == listed == [2, 1]
+
+
+def test_a_job_that_waits_for_its_own_run_is_told_so_by_all(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(added_tasks.note, "interval", minutes=1, id="slow", overlap="wait")
+    ledger = prepared(scheduler)
+    now = ticks.now()
+    begun = now - 10 * MINUTE
+    write(ledger, "scheduler_runs", [run("slow", begun, "running", finished_us=None, claimed_us=begun)])
+    queued = {"process_id": None, "started_us": None, "finished_us": None}
+    rows = [run("slow", begun + n * MINUTE, "queued", **queued) for n in (1, 2)]
+    write(ledger, "scheduler_runs", rows)
+    beats(ledger)
+    change(ledger, "UPDATE scheduler_runs SET process_id = 'p' WHERE run_id = 1")
+    change(ledger, f"UPDATE scheduler_jobs SET watermark_us = {now}")
+    what = "run 1 (max_instances=1)"
+    assert ask_json(scheduler, "jobs")[0]["waits_for"] == api(ledger, "jobs/slow")["waits_for"] == what
+    for command in ("jobs", "troubles"):
+        printed = " ".join(ask(scheduler, command).split())
+        assert f"waiting for {what}" in printed, printed
+        assert "late by" not in printed
+        assert "due and not begun" not in printed
+    assert "Its max_instances=1 is reached by run 1" in " ".join(
+        ask(scheduler, "why", "slow", "--run", "2").split()
+    )
+    for address in ("/", "/jobs"):
+        assert f"waiting for {what}" in page(ledger, address), address
+    # Those that wait for the same are one row, with the way to them.
+    running = page(ledger, "/running")
+    assert f'href="/runs?job=slow&amp;state=queued">2 wait</a> for {what}' in running
+    assert running.count("queued</span>") == 1
 
 
 def test_there_is_one_sentence_for_a_run_that_there_is_not(scheduler: AsyncIOScheduler) -> None:

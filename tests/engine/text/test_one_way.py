@@ -26,8 +26,6 @@ MACHINE_FORMATS = {
     "api/holidays.py",
     "api/triggers.py",
     "api/trigger_arguments.py",
-    # The value of a field of a form.
-    "dashboard/job_forms.py",
     "logs.py",
 }
 BERLIN = ZoneInfo("Europe/Berlin")

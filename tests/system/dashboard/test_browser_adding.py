@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from dashboard.test_accessibility import PHONE, axe, violations
+from dashboard.test_accessibility import axe, violations
 from dashboard.visiting import tab_to, visit
 from dashboard.world import REMIND, TOKEN, Site
 from waiting import wait_for
 
 pytestmark = pytest.mark.full
 __all__ = ["axe"]
+
+# The smallest one.
+PHONE = {"viewport": {"width": 320, "height": 640}}
 
 
 def field(page: Page, name: str) -> Locator:

@@ -212,7 +212,8 @@ def test_nothing_in_the_list_of_jobs_is_wider_than_its_cell_nor_the_list_than_th
         expect(page.locator(".lately .tag").first).to_be_visible()
         assert page.evaluate(_OUTSIDE) == []
         seen, whole = page.evaluate(
-            "(() => { const it = document.querySelector('.scroll'); return [it.clientWidth, it.scrollWidth] })()"
+            "(() => { const it = document.querySelector('.scroll');"
+            " return [it.clientWidth, it.scrollWidth] })()"
         )
         assert whole <= seen
         # The id of a job that has a short one stays on its line.

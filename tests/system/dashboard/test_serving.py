@@ -77,6 +77,20 @@ def test_a_port_in_use_is_one_warning_and_the_schedule_runs_on(own_site: Site) -
         assert "give this process another SCHEDULER_DASHBOARD_PORT" in process.log()
 
 
+def test_a_port_that_becomes_free_is_taken_and_that_is_said(own_site: Site) -> None:
+    """As when the process before this one still lets its runs end."""
+    with (
+        closing(socket.create_server(("127.0.0.1", own_site.port))) as taken,
+        own_site.app.running() as process,
+    ):
+        process.says("no dashboard: ")
+        process.says("it is tried again every 5 s")
+        taken.close()
+        process.says(f"dashboard: {own_site.base} (")
+        wait_for(own_site.answers, "the dashboard")
+        assert process.log().count("no dashboard: ") == 1
+
+
 def test_a_wrong_setting_stops_the_start_and_is_named(own_site: Site) -> None:
     own_site.app.environment["SCHEDULER_DASHBOARD_PORT"] = "eighty"
     assert own_site.app.refused().startswith("SCHEDULER_DASHBOARD_PORT=eighty: ")

@@ -10,9 +10,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from browser import of_the_system
-from dashboard.world import TOKEN, Site
+from dashboard.world import REMIND, TOKEN, Site
 
-ADDRESSES = ["/", "/jobs", "/job?id=import", "/running", "/coming", "/runs", "/backfills", "/audit"]
+ADDRESSES = ["/", "/jobs", "/job?id=import", "/running", "/coming", "/runs", "/backfills", "/audit", "/add"]
+ADDRESSES += [f"/add?function={REMIND}"]
 
 
 def launch(chromium: Any) -> Browser:

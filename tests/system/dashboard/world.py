@@ -202,7 +202,7 @@ def troubled_site(folder: Path) -> Site:
         process.says("| ledger ")
     hour = 3_600_000_000
     present = time.time_ns() // 1000
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for job_id in ("failing", "skipping", *LONG_IDS):
         for ago in range(20, 0, -1):
             at = present - ago * hour

@@ -16,7 +16,19 @@ from everytick.engine import admission, clock, heartbeats, held, process, runner
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.store import backfill_statements as backfill_sql
-from everytick.store import backfills, gaps, joining, limits, queue, requests, runs, workers, writer
+from everytick.store import (
+    backfills,
+    definitions,
+    gaps,
+    joining,
+    limits,
+    queue,
+    renaming,
+    requests,
+    runs,
+    workers,
+    writer,
+)
 from everytick.store import job_statements as job_sql
 from everytick.store import statements as sql
 from everytick.store.records import Claim, JobState
@@ -113,7 +125,7 @@ def the_grace_is_not_looked_at() -> AbstractContextManager[Any]:
     return patch.object(Job, "too_late", lambda _job, _due, _now: False)
 
 
-@_mutant(seed=20)
+@_mutant(seed=7)
 def a_failed_claim_is_forgotten() -> AbstractContextManager[Any]:
     return patch.object(clock.Clock, "_try_again", lambda _clock, _jobs, _problem: None)
 
@@ -265,7 +277,7 @@ def _dying(after: float, clock: Callable[[], float]) -> AbstractContextManager[A
     return patch.object(heartbeats.Heartbeats, "_is_dead", is_dead)
 
 
-@_mutant(seed=72)
+@_mutant(seed=341)
 def a_lease_ends_by_the_wall_clock() -> AbstractContextManager[Any]:
     return _dying(heartbeats.LEASE_SECONDS, lambda: ticks.now() / ticks.SECOND)
 
@@ -317,32 +329,22 @@ def a_process_that_joins_others_takes_its_start_for_a_new_one() -> AbstractConte
 # --- what people ask for ---
 
 
-@_mutant(seed=1)
+@_mutant(seed=54)
 def a_cancellation_is_forgotten() -> AbstractContextManager[Any]:
     return patch.object(runner.Runner, "cancel", lambda _runner, _unwanted: None)
 
 
-@_mutant(seed=1)
-def a_run_that_was_cut_off_begins_again_although_it_was_cancelled() -> AbstractContextManager[Any]:
-    return _without(sql, "CANCEL_RUN", "rerun_until_us = NULL, ")
-
-
-@_mutant(seed=1)
+@_mutant(seed=14)
 def a_retry_loses_its_attempt_count() -> AbstractContextManager[Any]:
     return _without(sql, "RETRY_ENDED", "attempt = attempt + 1, ")
 
 
-@_mutant(seed=1)
+@_mutant(seed=14)
 def a_retry_is_cancelled_as_the_attempt_before_it_was() -> AbstractContextManager[Any]:
     return _without(sql, "RETRY_ENDED", "cancel_us = NULL, ")
 
 
-@_mutant(seed=1)
-def a_cancelled_retry_takes_the_outcome_before_it_along() -> AbstractContextManager[Any]:
-    return patch.object(requests, "_restore", lambda _connection, _run_id, asked: False)
-
-
-@_mutant(seed=1)
+@_mutant(seed=14)
 def a_run_that_is_asked_for_is_made_twice() -> AbstractContextManager[Any]:
     usual = requests.run_now
 
@@ -353,19 +355,19 @@ def a_run_that_is_asked_for_is_made_twice() -> AbstractContextManager[Any]:
     return patch.object(requests, "run_now", run_now)
 
 
-@_mutant(seed=1)
+@_mutant(seed=6)
 def a_tick_of_a_backfill_is_made_twice() -> AbstractContextManager[Any]:
     return patch.object(
         backfill_sql, "ADVANCE", backfill_sql.ADVANCE.replace("upto_us = :upto", "upto_us = upto_us")
     )
 
 
-@_mutant(seed=1)
+@_mutant(seed=6)
 def the_runs_of_a_backfill_are_not_counted() -> AbstractContextManager[Any]:
     return patch.object(backfills, "count_open", lambda _connection, _number: 0)
 
 
-@_mutant(seed=1)
+@_mutant(seed=12)
 def a_commit_whose_answer_is_lost_is_taken_for_undone() -> AbstractContextManager[Any]:
     usual = MemoryLedger.connect
 
@@ -375,6 +377,41 @@ def a_commit_whose_answer_is_lost_is_taken_for_undone() -> AbstractContextManage
     return patch.object(MemoryLedger, "connect", connect)
 
 
-@_mutant(seed=1)
-def a_run_that_ignores_a_stop_has_no_outcome() -> AbstractContextManager[Any]:
-    return patch.object(runner.Runner, "_give_up_on_deaf", lambda _runner: None)
+# --- deploys ---
+
+
+@_mutant(seed=14)
+def a_removed_job_goes_on() -> AbstractContextManager[Any]:
+    return patch.object(definitions, "_part_with", lambda *_about, is_whole: None)
+
+
+@_mutant(seed=137)
+def what_waits_when_its_job_is_removed_waits_on() -> AbstractContextManager[Any]:
+    return patch.object(requests, "cancel_waiting", lambda _connection, _job_id, _now: None)
+
+
+@_mutant(seed=14)
+def a_renamed_job_loses_its_watermark() -> AbstractContextManager[Any]:
+    usual = renaming._carry_over
+
+    def carry_over(connection: Any, former: str, job_id: str, now: int) -> bool:
+        done = usual(connection, former, job_id, now)
+        if done:
+            connection.execute(
+                "UPDATE scheduler_jobs SET watermark_us = :now WHERE job_id = :job_id",
+                {"now": now + 2 * ticks.SECOND, "job_id": job_id},
+            )
+        return done
+
+    return patch.object(renaming, "_carry_over", carry_over)
+
+
+@_mutant(seed=20)
+def the_former_id_of_a_renamed_job_stays_in_force() -> AbstractContextManager[Any]:
+    usual = renaming._carry_over
+
+    def carry_over(connection: Any, former: str, job_id: str, now: int) -> bool:
+        with patch.object(job_sql, "REMOVE_JOB", f"{job_sql.REMOVE_JOB} AND false"):
+            return usual(connection, former, job_id, now)
+
+    return patch.object(renaming, "_carry_over", carry_over)

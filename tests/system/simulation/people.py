@@ -85,13 +85,16 @@ class People:
         self._ask("run now", job, 0, lambda client: client.run_job_now(job))
 
     def cancel(self, jobs: Sequence[str], number: int) -> None:
-        """Cancel one of the runs that are not over, of these jobs if they have any."""
+        """Cancel one of the runs that are not over, of these jobs if they have any.
+
+        `number`: which of them; below 0 the one that was asked about last, if it is among them.
+        """
         if (found := self._some_run(_OPEN, jobs, number)) is not None:
             run, job = found
             self._ask("cancel", job, run, lambda client: client.cancel_run(run))
 
     def retry(self, jobs: Sequence[str], number: int) -> None:
-        """Have one of the runs tried again that did not succeed."""
+        """Have one of the runs tried again that did not succeed; chosen as by `cancel`."""
         if (found := self._some_run(_ENDED, jobs, number)) is not None:
             run, job = found
             self._ask("retry", job, run, lambda client: client.retry_run(run))
@@ -123,7 +126,8 @@ class People:
         rows = self._disk.rows(
             f"SELECT run_id, job_id FROM scheduler_runs WHERE {condition} ORDER BY run_id DESC LIMIT 20"
         )
-        wanted = [row for row in rows if row[1] in jobs] or rows
+        last = self.asked[-1].run if number < 0 and self.asked else None
+        wanted = [row for row in rows if row[0] == last] or [row for row in rows if row[1] in jobs] or rows
         return wanted[number % len(wanted)] if wanted else None
 
     @property

@@ -120,7 +120,7 @@ def _with_more(plan: Plan, acts: list[Act]) -> Plan:
         # Runs that go on for long are there to be cancelled.
         job = choice.choice([choice.choice(jobs), *some])
         acts += [replace(act, slot=slot, job=job) for act in _MORE[choice.choice(streams)](choice, at)]
-    if "deploying" in streams and choice.random() < 0.5:
+    if "deploying" in streams and choice.random() < 0.25:
         plan = replace(plan, slots=choice.choice([6, 8, 12]))
     # A run that does not end has its slot for itself, and those that people ask for come in addition.
     return replace(plan, jobs=jobs, workers=plan.workers + 6, acts=_in_order(acts))
@@ -196,10 +196,10 @@ _STREAMS: dict[str, Callable[[random.Random, float], list[Act]]] = {
 def _steering(choice: random.Random, at: float) -> list[Act]:
     kind = choice.choice(["run now", "cancel", "cancel", "retry", "retry"])
     acts = [Act(at, kind, number=choice.randrange(20))]
-    if choice.random() < 0.3:
-        # What was asked for is changed again at once.
+    if choice.random() < 0.5:
+        # At once the same run is asked for something else, or all processes die that were to hear of it.
         after = round(at + choice.choice([0.0, 0.002, 0.2, 1.0]), 3)
-        acts.append(Act(after, choice.choice(["cancel", "retry"]), number=acts[0].number))
+        acts.append(Act(after, choice.choice(["cancel", "retry", "kill all"]), number=-1))
     return acts
 
 

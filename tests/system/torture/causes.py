@@ -72,20 +72,24 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
         spec = history.specs.get(row["job_id"])
         start = starts.get((attempt["run_id"], attempt["attempt"]))
         by_hand = history.asked_of("cancel", row["run_id"])
-        wanted = row.get("replaced_by_us") is not None or bool(by_hand) or _was_removed(spec, row, history)
+        # Where a person had it tried again since, its row does not tell any more that it made way.
+        made_way = row.get("replaced_by_us") is not None or (
+            spec is not None and spec.overlap == "replace" and bool(history.asked_of("retry", row["run_id"]))
+        )
+        due = row["tick_us"] or row["due_us"]
+        wanted = made_way or bool(by_hand) or _was_removed(spec, due, attempt["finished_us"], history)
         sentence = spec and _wrong_end(spec, attempt, start, harm, wanted=wanted)
         if sentence:
             what = f"{name(row)} attempt {attempt['attempt']} {sentence}"
             yield Violation(what, row["job_id"], row["tick_us"], start.pid if start else 0)
 
 
-def _was_removed(spec: JobSpec | None, row: Row, history: History) -> bool:
-    """Return whether the job of a run that ended was removed while that was not over."""
-    if spec is None or row["finished_us"] is None:
+def _was_removed(spec: JobSpec | None, due: int, ended: int | None, history: History) -> bool:
+    """Return whether the job of an attempt was removed between two instants from the ledger."""
+    if spec is None or ended is None:
         return False
-    begins, ends = (history.clock.instants(row[name]) for name in ("due_us", "finished_us"))
-    begin, end = min(begins, default=0), max(ends, default=0)
-    return deploys.is_removed_between(history, spec, begin, end)
+    begins, ends = (history.clock.instants(shown) for shown in (due, ended))
+    return deploys.is_removed_between(history, spec, min(begins, default=0), max(ends, default=0))
 
 
 def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, *, wanted: bool) -> str:
@@ -113,10 +117,12 @@ def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, *, 
 
 def _harmed(attempt: Row, start: Start | None, harm: Harm, kinds: tuple[str, ...]) -> bool:
     """Return whether this harm was done to the process of an attempt, as long as it lasted."""
+    # One that was not entered was claimed, and recorded as started, a moment before it was due. The clock may
+    # have been set back then, and the next process may have begun long after.
+    known = (attempt["started_us"], attempt.get("claimed_us"))
+    claimed = [at - _AHEAD for shown in known if shown is not None for at in harm.instants(shown)]
     for ended in harm.instants(attempt["finished_us"]):
-        # One that was recorded as started and not entered: the next process may have begun long after.
-        recorded = harm.instants(attempt["started_us"]) if attempt["started_us"] is not None else []
-        begin = min([ended - 60 * SECOND, *recorded]) if start is None else harm.started(start)
+        begin = min([ended - 60 * SECOND, *claimed]) if start is None else harm.started(start)
         if harm.near(begin, ended + SECOND, kinds, None if start is None else start.pid):
             return True
     return False
@@ -130,7 +136,8 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
         spec = history.specs.get(row["job_id"])
         if row["state"] not in ("lost", "interrupted") or row["tick_us"] is None or spec is None:
             continue
-        if not spec.reruns or row["attempt"] > _MOST_CRASHES:
+        if not spec.reruns or row["attempt"] > _MOST_CRASHES or spec.body == "endless":
+            # Of one that does not end another run may have the place.
             continue
         if row.get("cancel_us") is not None:
             # It was asked to end, for the next tick of its job, and its process ended first.
@@ -233,7 +240,8 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
     for row in history.runs:
         spec = history.specs.get(row["job_id"])
         gone = row["claimed_us"] is None and row["reason"] in _LATE
-        if spec is None or row["tick_us"] is None or row["attempt"] > 1:
+        if spec is None or row["tick_us"] is None or row["attempt"] > 1 or spec.body == "endless":
+            # What waits behind a run that does not end has no bound.
             continue
         if row["attempt"] and (spec.overlap != "skip" or spec.group):
             # It waited for another run.
@@ -254,8 +262,8 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, asked.get(spec.id, shown))
             # The process that claimed it may not be the first one, if a fault hit the first in between: also
-            # before it was due, if it has a jitter.
-            reserved = min([at, *harm.instants(row["tick_us"])]) - _AHEAD
+            # before it was due, if it has a jitter, or if the clock was set back since.
+            reserved = min([at - _AHEAD, *harm.instants(row["tick_us"] - _AHEAD)])
             taken_over = not gone and harm.near(reserved, first, (*DEADLY, *ENDING, *PARTED))
             if taken_over or _paused_between(history, spec, at, first):
                 continue
@@ -272,19 +280,21 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
 def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
     """R4, R14: a run that is due is entered soon, if not in the process that claimed it then in another."""
     rows = {row["run_id"]: row for row in history.runs}
+    asked = {job: at for job, _tick, at in history.requested}
     ran = _ran(history)
     for start in history.starts:
         spec, row = history.specs.get(start.job), rows.get(start.run)
         if spec is None or row is None or row["tick_us"] is None or start.attempt > 1:
             continue
-        if spec.overlap != "skip" or spec.group or spec.steps or row["attempt"] > 1:
+        if spec.overlap != "skip" or spec.group or spec.changes or row["attempt"] > 1:
             # It waits for another run, or not each process decides about it.
             continue
         # The runs of earlier ticks begin before it (R14).
         shown = history.clock.shows(start.at)
         earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= shown)
-        for at in harm.instants(max([row["due_us"], *earlier])):
-            reserved = min([at, *harm.instants(row["tick_us"])]) - _AHEAD
+        for due in harm.instants(max([row["due_us"], *earlier])):
+            at = max(due, asked.get(spec.id, due))
+            reserved = min([at - _AHEAD, *harm.instants(row["tick_us"] - _AHEAD)])
             if harm.near(reserved, start.at, (*DEADLY, *ENDING, *PARTED)):
                 continue
             well = harm.well_between(at, start.at, _ENTERED, row["due_us"], busy=_MOST_BUSY)

@@ -82,12 +82,21 @@ def retried(history: History, harm: Harm) -> Iterator[Violation]:
         row = rows.get(it.run)
         if row is None:
             yield Violation(f"{it.job}: run {it.run} was to be tried again, and is not there", it.job)
+        elif _is_superseded(history, row):
+            continue
         elif row["attempt"] < it.attempt and not _taken_back(history, it):
             sentence = f"is at attempt {row['attempt']}, though attempt {it.attempt} was asked for"
             yield Violation(f"{name(row)} {sentence}", it.job, row["tick_us"])
         elif row["state"] in FINAL and not _taken_back(history, it) and not _was_entered(history, it, row):
             sentence = f"is {row['state']}, and attempt {it.attempt}, which was asked for, did not begin"
             yield Violation(f"{name(row)} {sentence}", it.job, row["tick_us"])
+
+
+def _is_superseded(history: History, row: Row) -> bool:
+    """Return whether the startup run of a later start took the place of one that waited."""
+    return row["kind"] == "startup" and any(
+        (other["start_number"] or 0) > row["start_number"] for other in history.rows_of(row["job_id"])
+    )
 
 
 def _was_entered(history: History, retry: Request, row: Row) -> bool:
@@ -103,6 +112,9 @@ def _was_entered(history: History, retry: Request, row: Row) -> bool:
 
 def _taken_back(history: History, retry: Request) -> bool:
     spec = history.specs[retry.job]
-    return deploys.is_removed_between(history, spec, retry.begin, 2**62) or any(
-        it.end >= retry.begin for it in history.asked_of("cancel", retry.run)
+    absent = any(end > retry.begin for _begin, end in deploys.absences(history, spec))
+    return (
+        absent
+        or deploys.is_removed_between(history, spec, retry.begin, 2**62)
+        or any(it.end >= retry.begin for it in history.asked_of("cancel", retry.run))
     )

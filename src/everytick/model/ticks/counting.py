@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from .cron import CronTicks
 from .excluding import ExcludingTicks
@@ -14,13 +15,22 @@ from .zones import DAY, SECOND
 _MOST_DAYS, _MOST_MOVED = 60, 1_000
 
 
-def newest(ticks: Ticks, after: int, until: int, limit: int) -> list[int]:
-    """Return the last `limit` ticks in (after, until], oldest first, without walking the rest."""
+def _go_on() -> None:
+    """Let a walk take its time."""
+
+
+def newest(
+    ticks: Ticks, after: int, until: int, limit: int, check: Callable[[], object] = _go_on
+) -> list[int]:
+    """Return the last `limit` ticks in (after, until], oldest first, without walking the rest.
+
+    check: called at each step; it raises to end the walk.
+    """
     enough = 2 * limit + 2
     # Too few begin at `few`, too many at `many`; what lies between is halved until it is neither.
     few, many, begin = until, None, max(after, until - SECOND)
     while True:
-        found = _first(ticks, begin, until, enough)
+        found = _first(ticks, begin, until, enough, check)
         if len(found) == enough:
             many = begin
         elif len(found) >= limit or begin == after:
@@ -30,35 +40,41 @@ def newest(ticks: Ticks, after: int, until: int, limit: int) -> list[int]:
         begin = max(after, until - 4 * (until - begin)) if many is None else (many + few) // 2
 
 
-def count(ticks: Ticks, after: int, until: int, limit: int) -> int | None:
+def count(
+    ticks: Ticks, after: int, until: int, limit: int, check: Callable[[], object] = _go_on
+) -> int | None:
     """Return the number of ticks in (after, until].
 
     Combinations are walked: None when counting passes `limit`. All others know their number, with excluded
-    days for some weeks.
+    days for some weeks. check: called at each step of a walk; it raises to end it.
     """
     if isinstance(ticks, ExcludingTicks):
-        return _count_excluding(ticks, after, until, limit)
+        return _count_excluding(ticks, after, until, limit, check)
     if isinstance(ticks, IntervalTicks | CronTicks | CalendarTicks):
         return ticks.count(after, until)
-    number = len(_first(ticks, after, until, limit + 1))
+    number = len(_first(ticks, after, until, limit + 1, check))
     return None if number > limit else number
 
 
-def _count_excluding(ticks: ExcludingTicks, after: int, until: int, limit: int) -> int | None:
+def _count_excluding(
+    ticks: ExcludingTicks, after: int, until: int, limit: int, check: Callable[[], object]
+) -> int | None:
     if ticks.shift != "skip" or until - after > _MOST_DAYS * DAY:
-        found = _first(ticks, after, until, min(limit, _MOST_MOVED) + 1)
+        found = _first(ticks, after, until, min(limit, _MOST_MOVED) + 1, check)
         return None if len(found) > min(limit, _MOST_MOVED) else len(found)
-    numbers = [count(ticks.source, begin, end, limit) for begin, end in ticks.kept_parts(after, until)]
+    parts = ticks.kept_parts(after, until)
+    numbers = [count(ticks.source, begin, end, limit, check) for begin, end in parts]
     known = [number for number in numbers if number is not None]
     return sum(known) if len(known) == len(numbers) else None
 
 
-def _first(ticks: Ticks, after: int, until: int, limit: int) -> list[int]:
+def _first(ticks: Ticks, after: int, until: int, limit: int, check: Callable[[], object]) -> list[int]:
     """Return the first `limit` ticks in (after, until]."""
     found: list[int] = []
     tick = ticks.next(after)
     while tick is not None and tick <= until:
         found.append(tick)
+        check()
         if len(found) == limit:
             break
         tick = ticks.next(tick)

@@ -1,0 +1,98 @@
+"""The paths that an update never writes, whatever the template names its files.
+
+What runs before anybody has looked (git's settings and hooks, an environment), what keeps state or secrets,
+and what `git status` would not show, belong to the user alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from pathlib import Path, PurePosixPath
+
+from .project import Project
+
+# What HFS leaves out when it compares names, so that `.g<U+200C>it` is `.git` there.
+_LEFT_OUT = "\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff"
+# Names of a repository's folder, on file systems that fold case, drop ends, or have short names: as patterns
+# for Copier, which runs git on what it renders, and for names that are folded already.
+GITS_OWN = (".[gG][iI][tT]", ".[gG][iI][tT][ .:]*", "[gG][iI][tT]~[0-9]*", f"*[{_LEFT_OUT}]*")
+_GITS_OWN = re.compile(rf"\.git([ .:].*)?|git~\d.*|.*[{_LEFT_OUT}].*", re.DOTALL)
+_ENVIRONMENT = re.compile(r"\.venv.*|venv", re.DOTALL)
+_SECRETS = re.compile(r"\.env(?!\.example$).*|.*\.env", re.DOTALL)
+
+
+def is_gits_own(name: str) -> bool:
+    """Return whether a path is a repository's, or lies in one."""
+    return any(_GITS_OWN.fullmatch(part) for part in PurePosixPath(name.casefold()).parts)
+
+
+def refused(project: Project, merged: Project, written: list[str], before: Collection[str]) -> dict[str, str]:
+    """Return the paths that must not be taken over, each with the reason.
+
+    Args:
+        project: what they would be written into.
+        merged: the copy of it that the update was merged into.
+        written: the paths that the merge made or changed.
+        before: the paths that the project had in git.
+    """
+    found = {}
+    for name in written:
+        if why := _by_name(name) or _by_place(project.root, name, before) or _by_kind(merged.root, name):
+            found[name] = why
+    if found:
+        # git may refuse to work in such a place.
+        return found
+    # Also by what the update itself writes into `.gitignore`.
+    return dict.fromkeys(_ignored(project, written) | _ignored(merged, written), "git ignores it")
+
+
+def _by_name(name: str) -> str | None:
+    parts = name.casefold().split("/")
+    if is_gits_own(name):
+        return "it is git's own"
+    if _ENVIRONMENT.fullmatch(parts[0]):
+        return "it lies in an environment of Python"
+    if parts[0] == "data":
+        return "it lies in the folder of the application's data"
+    return "it is a file of secrets" if _SECRETS.fullmatch(parts[-1]) else None
+
+
+def _by_place(root: Path, name: str, before: Collection[str]) -> str | None:
+    """Return why nothing may be written to this place in the project; None if it may."""
+    place = root / name
+    for folder in place.parents:
+        if folder == root:
+            break
+        if folder.is_symlink():
+            return "it lies behind a link"
+        if os.path.lexists(folder / ".git"):
+            return "it lies in another repository"
+    if name not in before and os.path.lexists(place) and (place.is_symlink() or not place.is_dir()):
+        return "a file of yours that is not in git has this name"
+    return None
+
+
+def _by_kind(merged: Path, name: str) -> str | None:
+    """Return why a file of this kind may not be written; None if it may."""
+    made = merged / name
+    if made.is_symlink() and not _stays(merged, made):
+        return "it is a link to what is not the template's"
+    folder = made.parent
+    if made.name.casefold() == "head" and (folder / "objects").is_dir() and (folder / "refs").is_dir():
+        return "git would take its folder for a repository"
+    return None
+
+
+def _stays(merged: Path, link: Path) -> bool:
+    """Return whether a link leads to a file of the project's that an update may write."""
+    target = link.resolve()
+    return target.is_relative_to(merged) and _by_name(target.relative_to(merged).as_posix()) is None
+
+
+def _ignored(project: Project, names: list[str]) -> set[str]:
+    """Return those that the project's git does not look at."""
+    given = "\0".join(f"./{name}" for name in names)
+    found = project.names("check-ignore", "--stdin", "-z", ok=(0, 1), given=given) if names else []
+    return {name.removeprefix("./") for name in found}
