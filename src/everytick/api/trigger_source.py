@@ -122,9 +122,11 @@ class Origin:
 
     @functools.cached_property
     def texts(self) -> list[str]:
-        """Return the texts that are given to something in the files in which it may have been made."""
-        here = text_of(self._frame.f_code.co_filename, self._frame.f_globals)
-        return [text for file in (here, *(other for other, _names in self._others())) for text in file.texts]
+        """Return the texts that are given to something in the file from which it is given to the scheduler.
+
+        Not in all files: the more modules a program loads, the more triggers would be open to doubt.
+        """
+        return text_of(self._frame.f_code.co_filename, self._frame.f_globals).texts
 
     def ask(self, question: Callable[[TriggerCall], bool | None]) -> bool | None:
         """Return the answer of all calls that may have made it; None if they differ, or there is none."""
