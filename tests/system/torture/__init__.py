@@ -10,6 +10,7 @@
   scheduler. Its rules are in `completeness`, `consistency`, `causes`, `requests`, `deploys` and `processes`;
   `faults` answers which fault excuses which deviation
 - `report`: prints the result for people
+- `made_up`: histories that the tests of the checker begin with
 - `python -m torture` runs it for any length of time; `--judge FOLDER` checks a recorded history again
 """
 
