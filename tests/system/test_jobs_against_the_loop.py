@@ -22,6 +22,11 @@ async def stops_from_a_thread():
     loop = asyncio.get_running_loop()
     await asyncio.to_thread(loop.call_soon_threadsafe, loop.stop)
 
+async def stops_from_a_thread_of_its_own():
+    loop = asyncio.get_running_loop()
+    threading.Thread(target=loop.call_soon_threadsafe, args=[loop.stop]).start()
+    await asyncio.sleep(0.2)
+
 async def stops_by_a_task():
     async def stop(): asyncio.get_running_loop().stop()
     asyncio.get_running_loop().keep = asyncio.ensure_future(stop())
@@ -73,6 +78,7 @@ SAID = {
     "stops": "job culprit wanted to stop the event loop",
     "stops_soon": "job culprit wanted to stop the event loop",
     "stops_from_a_thread": "job culprit wanted to stop the event loop",
+    "stops_from_a_thread_of_its_own": "something stopped the event loop; it goes on. Under way: ",
     "stops_by_a_task": "job culprit wanted to stop the event loop",
     "cancels_all": "job culprit wanted to cancel the scheduler's own task, which goes on",
     "closes": "",

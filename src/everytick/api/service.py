@@ -12,7 +12,7 @@ from typing import Any
 from everytick import app
 from everytick.engine.children import tell_of_those_left
 from everytick.engine.context import current_run, run_in
-from everytick.engine.tasks import OwnTask, tell_of_error
+from everytick.engine.tasks import OwnTask, RunTask, tell_of_error
 from everytick.model import ticks
 from everytick.model.roles import ALL
 from everytick.system import HANGUP_SIGNAL, STOP_SIGNALS, check_handles_of_a_loop, system
@@ -88,7 +88,7 @@ def run_to_the_end(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any,
         except RuntimeError:
             if task.done():
                 raise
-            logger.error("something stopped the event loop; it goes on")
+            logger.error("something stopped the event loop; it goes on. Under way: {}", _under_way(loop))
         except OSError as problem:
             if task.done():
                 raise
@@ -96,6 +96,12 @@ def run_to_the_end(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any,
             raise LoopIsBroken(
                 f"a job has closed file handles of the event loop ({problem.strerror})"
             ) from None
+
+
+def _under_way(loop: asyncio.AbstractEventLoop) -> str:
+    """Return the jobs of which a run is under way: a thread that one has begun has no name of its job."""
+    names = {task.get_name() for task in asyncio.all_tasks(loop) if isinstance(task, RunTask)}
+    return ", ".join(sorted(names)) or "no job"
 
 
 def _culprit(problem: BaseException) -> str:
