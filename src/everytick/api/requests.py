@@ -102,7 +102,8 @@ class RunRequests:
         If its job is paused the attempt waits until that is resumed, unless the run was asked for by hand.
 
         Raises:
-            ScheduleError: there is no such run, or it is in no state for that; or its job is disabled.
+            ScheduleError: there is no such run, or it is in no state for that; or its job is removed or
+                disabled.
             LedgerError: the ledger cannot be used; nothing was asked.
         """
 
@@ -111,6 +112,10 @@ class RunRequests:
         def ask(connection: Connection) -> None:
             job_id, state = self._run(connection, run_id)
             if (job := pauses.read(connection, job_id)) is not None:
+                if job.removed is not None:
+                    raise ScheduleError(
+                        f"run {run_id} is of job {job_id!r}, which is removed: nothing of it runs any more"
+                    )
                 refuse_if_disabled(connection, job)
             if not requests.retry(connection, run_id):
                 raise ScheduleError(

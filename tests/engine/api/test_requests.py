@@ -150,6 +150,24 @@ async def test_a_run_that_failed_gets_one_more_attempt(scheduler: AsyncIOSchedul
 # --- cancel
 
 
+async def test_a_run_of_a_job_that_is_removed_gets_no_more_attempt(scheduler: AsyncIOScheduler) -> None:
+    added_tasks.calls.clear()
+    async with scheduler:
+        scheduler.add_job(added_tasks.fails_once, "cron", hour=3, id="job")
+        run_id = scheduler.run_job_now("job")
+        await until(lambda: rows(scheduler, "failed"))
+        before = rows(scheduler)
+        scheduler.remove_job("job")
+        for ask in (scheduler.retry_run, SchedulerClient().retry_run):
+            with pytest.raises(ScheduleError, match="run 1 is of job 'job', which is removed: nothing of it"):
+                ask(run_id)
+        assert rows(scheduler) == before
+        # It is there again.
+        scheduler.add_job(added_tasks.fails_once, "cron", hour=3, id="job")
+        scheduler.retry_run(run_id)
+        await until(lambda: rows(scheduler, "succeeded"))
+
+
 @pytest.mark.full
 async def test_a_coroutine_is_cancelled_within_a_second_and_not_retried(scheduler: AsyncIOScheduler) -> None:
     # Two in one slot: the next one goes on undisturbed.
