@@ -114,10 +114,9 @@ TestGroups = told_again(
     "test_what_waits_for_its_group_is_told",
 )
 TestOffers = told_again(
-    "test_offers",
+    "test_offered_jobs",
     "test_a_change_keeps_what_it_does_not_name",
     "test_a_draft_is_kept_with_who_asked",
-    "test_a_function_gets_what_its_annotations_name",
     "test_an_id_that_is_taken_is_refused_also_by_one_who_came_a_moment_later",
     "test_of_many_at_once_one_adds_a_job_and_one_changes_it",
     "test_of_two_who_change_a_job_the_second_is_told",
@@ -125,6 +124,7 @@ TestOffers = told_again(
     "test_why_says_who_added_a_job_and_who_changed_it",
     "test_without_an_id_the_same_twice_is_the_same_job",
 )
+TestArgumentsOfOffers = told_again("test_offers", "test_a_function_gets_what_its_annotations_name")
 TestOfferApi = told_again(
     "test_offer_api",
     "test_a_program_previews_adds_changes_and_removes",
