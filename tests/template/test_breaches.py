@@ -103,7 +103,7 @@ BREACHES = {
     "2 what git was told reaches Copier": (
         "src/everytick/update/copier.py",
         instead(
-            "plain_git.environment(self._project.root),\n            stderr",
+            "plain_git.environment(into),\n            stderr",
             "os.environ,\n            stderr",
         ),
         IGNORED,
