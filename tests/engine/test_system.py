@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -153,3 +154,11 @@ def test_without_file_handles_no_folder_is_blamed(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os, "open", none_is_left)
     with pytest.raises(OSError, match="Too many open files"):
         system.temporary_folder()
+
+
+def test_a_seed_that_a_job_sets_is_the_jobs_alone() -> None:
+    random.seed(7)
+    before, drawn = random.getstate(), system.uniform(0, 1)
+    assert random.getstate() == before
+    random.seed(7)
+    assert system.uniform(0, 1) != drawn

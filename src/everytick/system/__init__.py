@@ -137,8 +137,9 @@ class System:
     monotonic_ns: Callable[[], int] = time.monotonic_ns
     # Blocks the thread for some seconds.
     sleep: Callable[[float], object] = time.sleep
-    # A random number between two others.
-    uniform: Callable[[float, float], float] = random.uniform
+    # A random number between two others. Not of the module's own numbers, which are the user's: a seed that a
+    # job sets must neither make all processes alike, nor give the job other numbers because the engine drew one.
+    uniform: Callable[[float, float], float] = random.SystemRandom().uniform
     # A name that is unique, on this machine and others.
     new_id: Callable[[], str] = field(default=lambda: uuid.uuid4().hex)
     # A text that cannot be guessed, made of that many random bytes.
