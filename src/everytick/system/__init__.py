@@ -137,8 +137,8 @@ class System:
     monotonic_ns: Callable[[], int] = time.monotonic_ns
     # Blocks the thread for some seconds.
     sleep: Callable[[float], object] = time.sleep
-    # A random number between two others. Not of the module's own numbers, which are the user's: a seed that a
-    # job sets must neither make all processes alike, nor give the job other numbers because the engine drew one.
+    # A random number between two others. The module's own numbers are the user's: a seed that a job sets must
+    # not make all processes pause alike, and the job must not get other numbers because the engine drew one.
     uniform: Callable[[float, float], float] = random.SystemRandom().uniform
     # A name that is unique, on this machine and others.
     new_id: Callable[[], str] = field(default=lambda: uuid.uuid4().hex)
