@@ -219,9 +219,8 @@ def test_what_the_user_ignores_elsewhere_is_refused(evil: Evil, project: Project
     ]
 
 
-@pytest.mark.full
-def test_a_folder_that_git_takes_for_a_repository_is_refused(evil: Evil) -> None:
-    """Below the top of the user's repository, where git would find this one first, with its settings."""
+def in_a_subfolder(evil: Evil) -> Project:
+    """Return a project that is a folder of a repository of its user."""
     outer = fresh_folder("outer")
     project = evil.history.copy()
     (project.folder / ".git").rename(fresh_folder("old") / "git")
@@ -229,6 +228,13 @@ def test_a_folder_that_git_takes_for_a_repository_is_refused(evil: Evil) -> None
     inner = Project(outer / "inner")
     git(outer, "init", "--quiet", "--initial-branch", "main")
     inner.commit("first")
+    return inner
+
+
+@pytest.mark.full
+def test_a_folder_that_git_takes_for_a_repository_is_refused(evil: Evil) -> None:
+    """Below the top of the user's repository, where git would find this one first, with its settings."""
+    inner = in_a_subfolder(evil)
     evil.write("HEAD", "ref: refs/heads/main\n")
     evil.write("objects/x", "")
     evil.write("refs/x", "")
@@ -239,13 +245,7 @@ def test_a_folder_that_git_takes_for_a_repository_is_refused(evil: Evil) -> None
 
 @pytest.mark.full
 def test_a_project_in_a_subfolder_takes_what_is_good(evil: Evil, taken: list[str]) -> None:
-    outer = fresh_folder("outer")
-    project = evil.history.copy()
-    (project.folder / ".git").rename(fresh_folder("old") / "git")
-    project.folder.rename(outer / "inner")
-    inner = Project(outer / "inner")
-    git(outer, "init", "--quiet", "--initial-branch", "main")
-    inner.commit("first")
+    inner = in_a_subfolder(evil)
     evil.write("app/new.py", "NEW = 1\n")
     (evil.history.folder / "template/Makefile").chmod(0o755)
     (evil.history.folder / "template/.editorconfig").unlink()

@@ -17,6 +17,7 @@ from everytick.call_site import shown_path
 from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.functions import check_that_it_ran, code_of, is_awaitable
 from everytick.model.job import Job
+from everytick.model.kinds import is_one_of
 from everytick.model.offers import as_annotated
 from everytick.system import end_child, system
 
@@ -40,8 +41,7 @@ class Returned:
 
     def __init__(self, value: Any) -> None:
         self._held = [value]
-        # Not compared by `==`: the class of a class may take its time for that.
-        self.is_plain = any(type(value) is kind for kind in _PLAIN)
+        self.is_plain = is_one_of(type(value), _PLAIN)
 
     @property
     def value(self) -> Any:

@@ -15,13 +15,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from everytick.masking import STARS, is_secret_name, masked
+from everytick.model.kinds import is_one_of, name_of, with_article
 from everytick.store.records import Report
 from everytick.system import system
 from everytick.text.sizes import in_bytes
 from everytick.text.wording import counted, one_line, storable
 
 from .context import Progress
-from .safe_errors import name_of
 
 # The largest result that is kept, in bytes of JSON; no more values than fit into that are looked at.
 _MOST_BYTES, _MOST_VALUES = 4_096, 2_048
@@ -99,27 +99,22 @@ def _without_asking(value: Any) -> Result | str:
     except _TooLarge:
         why = "too large to be kept"
     except _NoJson as problem:
-        why = f"with {_with_article(str(problem))} in it"
+        why = f"with {with_article(str(problem))} in it"
     # It is changed meanwhile by a thread of the job, for example.
     except Exception:
         why = "which cannot be read"
-    if _is_of(kind, str, bytes, bytearray):
+    if is_one_of(kind, (str, bytes, bytearray)):
         return Result(f"{'text' if kind is str else kind.__name__}, {in_bytes(len(value))}", is_json=False)
-    if _is_of(kind, *_UNITS):
+    if is_one_of(kind, _UNITS):
         unit = _UNITS[kind]
         number = len(value)
         of = counted(number, unit) if unit == "item" or number == 1 else f"{number:,} entries"
-        return Result(f"{_with_article(kind.__name__)} of {of}, {why}", is_json=False)
-    if _is_of(kind, int, float, bool):
-        return Result(f"{_with_article(kind.__name__)}, {why}", is_json=False)
+        return Result(f"{with_article(kind.__name__)} of {of}, {why}", is_json=False)
+    if is_one_of(kind, (int, float, bool)):
+        return Result(f"{with_article(kind.__name__)}, {why}", is_json=False)
     module, name = name_of(kind, "__module__"), name_of(kind, "__qualname__")
-    described = _with_article(name) if module in ("builtins", "__main__") else f"a {module}.{name}"
+    described = with_article(name) if module in ("builtins", "__main__") else f"a {module}.{name}"
     return masked(storable(described))[:_NOTE_LENGTH]
-
-
-def _is_of(kind: type, *kinds: type) -> bool:
-    # Not compared by `==`: the class of a class may take its time for that.
-    return any(kind is each for each in kinds)
 
 
 def _copied(value: Any, left: list[int], depth: int) -> Any:
@@ -178,7 +173,3 @@ def _size(value: Any) -> str | None:
         return in_bytes(int(sys.getsizeof(value)))
     except BaseException:
         return None
-
-
-def _with_article(name: str) -> str:
-    return f"an {name}" if name[:1].lower() in "aeiou" else f"a {name}"

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from everytick.masking import LONGEST_TEXT, masked
+from everytick.model.kinds import name_of
 from everytick.system import system
 from everytick.text.durations import exact_seconds
 
@@ -255,12 +256,6 @@ def _give_trace(copy: BaseException, problem: BaseException) -> None:
     copy.__traceback__ = _field(problem, "__traceback__")
     if not _has_plain_trace(copy):
         copy.__traceback__ = None
-
-
-def name_of(kind: type, name: str) -> str:
-    """Return one of the names of a class, as Python keeps it: its metaclass may say anything."""
-    found = vars(type)[name].__get__(kind)
-    return str.__str__(found) if issubclass(type(found), str) else "?"
 
 
 def _text(make: Callable[[], Any]) -> str:

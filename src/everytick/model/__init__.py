@@ -2,6 +2,7 @@
 
 - `job`: one `add_job(...)` call, its options and its id
 - `functions`: which function a job calls, and whether it takes the arguments
+- `kinds`: what a class is, without running code of it
 - `allowed_functions`: which functions a row of the ledger may name
 - `offers`: functions that the code offers for jobs that people add, and what they take
 - `kept_data`: the data of a job as a row of the ledger holds them, checked

@@ -20,6 +20,8 @@ from typing import Any
 
 from everytick.errors import message_of
 
+from . import kinds
+
 # Limits of arguments that are stored: nested levels of lists and dicts, bits of a number, and bytes of all of
 # them as JSON. Each process that runs or shows jobs reads them.
 _DEEPEST = 50
@@ -29,7 +31,6 @@ _INSTEAD = "write a function at the top of a module, such as one in app/services
 # A reference: names with dots, a colon, names with dots.
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 # What may have work in it that nobody did, of how many items that is looked at, and what works when iterated.
-# Looked for by `is`: the class of a class may have an `==` and a hash of its own.
 _CONTAINERS, _MOST_ITEMS = (list, tuple, set, frozenset, dict), 1_000
 _LAZY = (map, filter, zip, enumerate)
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
@@ -169,13 +170,7 @@ def is_awaitable(value: Any) -> bool:
     kind = type(value)
     if issubclass(kind, GeneratorType):
         return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
-    return _has(kind, "__await__")
-
-
-def _has(kind: type, name: str) -> bool:
-    """Return whether a class has an attribute. Asks Python, as code of its metaclass may take its time."""
-    bases = vars(type)["__mro__"].__get__(kind)
-    return any(name in vars(type)["__dict__"].__get__(base) for base in bases)
+    return kinds.has(kind, "__await__")
 
 
 def check_that_it_ran(value: Any) -> None:
@@ -187,8 +182,8 @@ def check_that_it_ran(value: Any) -> None:
     a list, a tuple, a set and a dict the first items are looked at, for coroutines and generators.
     """
     kind = type(value)
-    module, name = _module_of(kind), _name_of(kind)
-    if any(kind is it for it in _CONTAINERS):
+    module, name = kinds.name_of(kind, "__module__"), kinds.name_of(kind, "__name__")
+    if kinds.is_one_of(kind, _CONTAINERS):
         items = value.values() if kind is dict else value
         found = [what for item in islice(items, _MOST_ITEMS) if (what := _not_begun(item)) is not None]
         what = f"a {name} with {found[0]}" if found else None
@@ -199,26 +194,25 @@ def check_that_it_ran(value: Any) -> None:
         if what is not None:
             raise RuntimeError(f"the function handed back {what} that nobody ran: use it in `{how}`")
     elif (what := _not_begun(value)) is None and (
-        any(kind is it for it in _LAZY)
+        kinds.is_one_of(kind, _LAZY)
         or module == "itertools"
-        or (is_awaitable(value) and not _has(kind, "_asyncio_future_blocking") and not _is_of_python(kind))
+        or (
+            is_awaitable(value)
+            and not kinds.has(kind, "_asyncio_future_blocking")
+            and not _is_of_python(kind)
+        )
     ):
-        what = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+        what = kinds.with_article(name)
     if what is not None:
         raise RuntimeError(f"the function handed back {what} that nobody ran")
 
 
+def _is_future(kind: type) -> bool:
+    return kinds.has(kind, "_asyncio_future_blocking")
+
+
 def _is_of_python(kind: type) -> bool:
     return issubclass(kind, GeneratorType | AsyncGeneratorType | CoroutineType)
-
-
-def _module_of(kind: type) -> Any:
-    return vars(type)["__module__"].__get__(kind)
-
-
-def _name_of(kind: type) -> str:
-    name: str = vars(type)["__name__"].__get__(kind)
-    return name
 
 
 def _not_begun(value: Any) -> str | None:
