@@ -150,18 +150,20 @@ def may_begin(job: Job, due: int, now: int) -> bool:
 class _UnderWay:
     """The jobs that have runs under way, of those some of whose ticks come due now."""
 
-    def __init__(self, me: Identity, entering: Mapping[str, Job], rows: Iterable[Sequence[Any]]) -> None:
+    def __init__(
+        self, me: Identity, entering: Mapping[str, Job], counted: Mapping[str, tuple[int, int, int]]
+    ) -> None:
         # A new tick of these is skipped.
         self.full: set[str] = set()
         # Jobs of which earlier ticks only wait, for a slot or for a process: a new tick goes behind them.
         self.waiting: set[str] = set()
         # Those of them whose ticks wait for earlier runs, and how many do.
         self.behind: dict[str, int] = {}
-        for job_id, (held, started, queued) in limits.added_up(rows).items():
+        for job_id, (held, started, queued) in counted.items():
             options = entering[job_id].options
             # Where this process queues for others, a queued run counts as if it were under way.
-            counted = started + (0 if me.role.serves(options.queue) else queued)
-            if counted >= options.max_instances and options.overlap == "skip":
+            occupied = started + (0 if me.role.serves(options.queue) else queued)
+            if occupied >= options.max_instances and options.overlap == "skip":
                 self.full.add(job_id)
             elif queued or held >= options.max_instances:
                 self.waiting.add(job_id)
@@ -183,7 +185,7 @@ def _advance(
         # A run that waits for its jitter is only reserved: overlap is decided when it is due (R7).
         if it.run and it.job.due(it.run[0]) <= now + AHEAD
     }
-    by = [(it.job.id, it.job.due(it.upto) if it.ahead else now) for it in entering.values()]
+    by = {job_id: it.job.due(it.upto) if it.ahead else now for job_id, it in entering.items()}
     rows = [(it.job.id, it.job.definition, it.seen, it.upto) for it in decisions]
     shown, won, counted = together(
         connection,
@@ -193,7 +195,7 @@ def _advance(
     )
     workers.ensure(connection, me, shown)
     jobs = {job_id: it.job for job_id, it in entering.items()}
-    return {job_id for (job_id,) in won}, _UnderWay(me, jobs, counted)
+    return {job_id for (job_id,) in won}, _UnderWay(me, jobs, limits.added_up(counted, by))
 
 
 def _refused(connection: Connection, decision: Decision, state: JobState | None, *, is_busy: bool) -> Answer:

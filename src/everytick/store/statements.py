@@ -134,13 +134,14 @@ WHERE job_id = :job_id AND kind = 'startup' AND start_number < :start_number
   AND (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
 """
 
-# Only as it was found: meanwhile another process may have run it, and given it back.
+# Only as it was found: meanwhile another process may have run it, and given it back. By its number, and not
+# by the index of those that wait: very many may be due at one instant.
 TAKE_WAITING = Bulk(
     """
 UPDATE scheduler_runs
 SET state = given.put, process_id = :process_id, claimed_us = given.claimed, started_us = given.begun
 FROM GIVEN AS given
-WHERE run_id = given.run AND state IN ('queued', 'retrying') AND attempt = given.number
+WHERE run_id = given.run AND state || '' IN ('queued', 'retrying') AND attempt = given.number
   AND due_us = given.due
 /* on a server: AND run_id IN (SELECT run_id FROM scheduler_runs WHERE BY_KEY FOR UPDATE SKIP LOCKED) */
 RETURNING run_id

@@ -20,6 +20,7 @@ from everytick import AsyncIOScheduler
 from everytick.store import (
     database,
     job_statements,
+    limit_statements,
     new_ledger,
     process_statements,
     pruning,
@@ -131,7 +132,9 @@ OF_FEW_RUNS = {"LIST_ADDED_AT_START", "IS_OVER", "PRUNE_JOBS"}
 BY_PIECES = {"MOVE_HISTORY"}
 
 
-@pytest.mark.parametrize("module", [statements, job_statements, process_statements, pruning])
+@pytest.mark.parametrize(
+    "module", [statements, limit_statements, job_statements, process_statements, pruning]
+)
 def test_no_statement_goes_through_a_long_history(scheduler: AsyncIOScheduler, module: ModuleType) -> None:
     ledger = prepared(scheduler)
     with closing(ledger.connect()) as connection:
