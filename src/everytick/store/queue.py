@@ -194,12 +194,13 @@ class _Taker:
 
     def take_followers(self, connection: Connection) -> None:
         """Take those that run in the slot of one that was taken: they need no other place."""
-        together = [(job_id, tick, claimed) for (job_id, claimed), (_at, tick) in self._first.items()]
-        found = self._sound(sql.LIST_FOLLOWERS.execute(connection, together), ticks.FOREVER)
+        found = self._sound(sql.LIST_FOLLOWERS.execute(connection, list(self._first)), ticks.FOREVER)
         claimed: dict[int, Claim] = {}
         for run in found:
             assert run.together is not None
-            instant, _tick = self._first[run.job_id, run.together]
+            instant, first = self._first[run.job_id, run.together]
+            if run.tick is None or run.tick <= first:
+                continue
             claimed[run.run_id] = Claim(*run[:4], run.due, instant, run.attempt, run.crashes)
         rows = [
             (claim.run_id, claim.attempt, claim.due, "claimed", claim.claimed, None)

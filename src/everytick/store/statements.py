@@ -93,17 +93,19 @@ WHERE state IN ('queued', 'retrying') AND due_us <= :by AND (due_us, run_id) > (
 ORDER BY due_us, run_id LIMIT :page
 """
 
-# Those that were claimed together with a run, as after an outage: they run after it, in its slot (R5).
+# Those that were claimed together with a run, as after an outage: they run after it, in its slot (R5). Very
+# many may wait, which a server does not know: by IS TRUE it looks up the claim of each among the given ones,
+# where it would compare each with each to join them.
 LIST_FOLLOWERS = Bulk(
     """
-SELECT run_id, job_id, kind, tick_us, attempt, crashes, due_us, claimed_us
-FROM GIVEN AS given CROSS JOIN scheduler_runs
-WHERE job_id = given.job AND tick_us > given.tick AND claimed_us = given.claimed
-  AND state = 'queued' AND attempt = 1
+SELECT run_id, job_id, kind, tick_us, attempt, crashes, due_us, claimed_us FROM scheduler_runs
+WHERE state IN ('queued', 'retrying') AND state = 'queued' AND attempt = 1 AND kind = 'scheduled'
+  AND ((job_id, claimed_us) IN (SELECT given.job, given.claimed FROM GIVEN AS given)) IS TRUE
 ORDER BY due_us, run_id
 """,
-    job="text", tick="bigint", claimed="bigint",
-)  # fmt: skip
+    job="text",
+    claimed="bigint",
+)
 
 LIST_CUT = f"{_OF_WAITING} WHERE rerun_until_us >= :now AND {_SERVED} ORDER BY due_us, run_id"
 
