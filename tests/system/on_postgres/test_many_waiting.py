@@ -95,7 +95,7 @@ def test_a_statement_costs_as_much_as_it_is_about(ledger: Ledger, name: str, sta
     """And not each of the given rows times each that waits or is under way, as where all are compared."""
     with suppress(Undone), closing(ledger.connect()) as connection, transaction(connection):
         first, *_others = connection.execute(
-            "SELECT run_id, job_id FROM scheduler_runs WHERE state = :state AND due_us = :due ORDER BY run_id",
+            "SELECT run_id, job_id FROM scheduler_runs WHERE state = :state AND due_us = :due ORDER BY 1",
             {"state": state, "due": TICK},
         ).fetchall()
         number = int(first[1].removeprefix("job"))
