@@ -99,6 +99,19 @@ def test_the_migrations_make_what_the_schema_describes(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_no_write_of_a_run_makes_a_table_to_look_at_the_condition_of_an_index(tmp_path: Path) -> None:
+    with closing(migrated(tmp_path).connect()) as connection:
+        for written in (
+            "INSERT INTO scheduler_runs (job_id, kind, state, attempt, crashes, due_us)"
+            " VALUES ('nightly', 'scheduled', 'running', 1, 0, 1)",
+            "UPDATE scheduler_runs SET state = 'succeeded', reason = NULL, started_us = 1, finished_us = 2"
+            " WHERE run_id = 1",
+        ):
+            steps = [row[1] for row in connection.execute(f"EXPLAIN {written}").fetchall()]
+            assert "IdxInsert" in steps
+            assert "OpenEphemeral" not in steps
+
+
 def test_preparing_again_changes_nothing(tmp_path: Path) -> None:
     ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
