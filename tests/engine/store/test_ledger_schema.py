@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ from everytick import AsyncIOScheduler
 from everytick.store import (
     database,
     job_statements,
+    limit_statements,
+    limits,
     new_ledger,
     process_statements,
     pruning,
@@ -144,7 +147,9 @@ OF_FEW_RUNS = {"LIST_ADDED_AT_START", "IS_OVER", "PRUNE_JOBS"}
 BY_PIECES = {"MOVE_HISTORY"}
 
 
-@pytest.mark.parametrize("module", [statements, job_statements, process_statements, pruning])
+@pytest.mark.parametrize(
+    "module", [statements, job_statements, limit_statements, process_statements, pruning]
+)
 def test_no_statement_goes_through_a_long_history(scheduler: AsyncIOScheduler, module: ModuleType) -> None:
     ledger = prepared(scheduler)
     with closing(ledger.connect()) as connection:
@@ -163,3 +168,25 @@ def test_no_statement_goes_through_a_long_history(scheduler: AsyncIOScheduler, m
             ]
             assert not of_a_job or name in OF_FEW_RUNS | BY_PIECES, (name, plan)
             assert name not in BY_PIECES or not any("TEMP B-TREE" in line for line in plan), (name, plan)
+
+
+def test_what_waits_is_not_compared_with_each_job_of_a_claim(tmp_path: Path) -> None:
+    # As after a moment in which nothing began: each claim would take longer than the second until the next one.
+    ledger = migrated(tmp_path)
+    jobs = [f"job-{number}" for number in range(500)]
+    with closing(ledger.connect()) as connection:
+        assert isinstance(connection, sqlite3.Connection)
+        for tick in (1, 2):
+            connection.executemany(
+                "INSERT INTO scheduler_runs (job_id, kind, tick_us, state, attempt, crashes, due_us)"
+                f" VALUES (?, 'scheduled', {tick}, 'queued', 1, 0, {tick})",
+                [(job_id,) for job_id in jobs],
+            )
+        # In thousands of steps of SQLite's machine.
+        steps: list[int] = []
+        connection.set_progress_handler(lambda: steps.append(1), 1_000)
+        limits.skip_older_queued(connection, dict.fromkeys(jobs, 1), 3, at_once=True)
+        connection.set_progress_handler(None, 0)
+        left = connection.execute("SELECT tick_us, count(*) FROM scheduler_runs WHERE state = 'queued'")
+        assert left.fetchall() == [(2, 500)]
+    assert len(steps) < 200
