@@ -43,9 +43,9 @@ GROUP BY given.run
     run="bigint", job="text", claimed="bigint", due="bigint",
 )  # fmt: skip
 
-# Of the ticks of a job that wait the newest stay, and those that were due later than an instant. The given jobs
-# are a table of their own, for which SQLite makes an index: where a thousand runs wait, each would be compared
-# with each job otherwise.
+# Of the ticks of a job that wait the newest stay, and those that were due later than an instant. The given
+# jobs are a table of their own, for which SQLite makes an index: where a thousand runs wait, each would be
+# compared with each job otherwise.
 SKIP_OLDER_QUEUED = Bulk(
     """
 UPDATE scheduler_runs SET state = 'skipped', reason = 'coalesced', finished_us = :now

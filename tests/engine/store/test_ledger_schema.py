@@ -171,7 +171,7 @@ def test_no_statement_goes_through_a_long_history(scheduler: AsyncIOScheduler, m
 
 
 def test_what_waits_is_not_compared_with_each_job_of_a_claim(tmp_path: Path) -> None:
-    # As after a moment in which nothing began: each claim would take longer than the second until the next one.
+    # As after a moment in which nothing began: each claim would take as long as it is until the next one.
     ledger = migrated(tmp_path)
     jobs = [f"job-{number}" for number in range(500)]
     with closing(ledger.connect()) as connection:
