@@ -40,7 +40,11 @@ def scheduler(which: str) -> Any:
     """Return a scheduler of one kind, whose runs may be as late as they like."""
     if which == "ours":
         from everytick import AsyncIOScheduler as Ours
+        from everytick.system import STOP_SIGNALS, system
 
+        # As `run` does: after each run it is looked whether they are still heard.
+        for number in STOP_SIGNALS:
+            system.on_signal(number, lambda: None)
         return Ours(job_defaults={"misfire_grace_time": None})
     from apscheduler.schedulers.asyncio import AsyncIOScheduler
 

@@ -6,6 +6,7 @@ import ast
 import errno
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ import everytick
 import pytest
 from everytick.model import ticks
 from everytick.store.records import Identity
-from everytick.system import system, use
+from everytick.system import put_back_signals, signals, system, use
 
 from sources import parsed
 
@@ -162,3 +163,26 @@ def test_a_seed_that_a_job_sets_is_the_jobs_alone() -> None:
     assert random.getstate() == before
     random.seed(7)
     assert system.uniform(0, 1) != drawn
+
+
+def test_a_signal_that_was_taken_over_is_given_back_and_asking_for_it_is_cheap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGUSR2)}
+    monkeypatch.setattr(signals, "_heard", {})
+    monkeypatch.setattr(signals, "_handlers", {})
+    try:
+        system.on_signal(signal.SIGUSR1, lambda: None)
+        system.ignore_signal(signal.SIGUSR2)
+        heard = {number: signal.getsignal(number) for number in before}
+        with monkeypatch.context() as without:
+            # It takes 2 microseconds for each signal, and each run asks.
+            without.setattr(signal, "getsignal", None)
+            assert put_back_signals() == []
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)
+        assert put_back_signals() == ["SIGUSR1", "SIGUSR2"]
+        assert {number: signal.getsignal(number) for number in before} == heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

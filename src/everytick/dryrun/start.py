@@ -17,7 +17,7 @@ from everytick.errors import LedgerError
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.kept_data import read_call
-from everytick.model.misfire import Decision, decide, look_ahead
+from everytick.model.misfire import decide_ahead
 from everytick.read.known_job import Declared
 from everytick.read.processes import judged
 from everytick.read.run_filter import HELD, WAITING
@@ -136,7 +136,8 @@ def _act(stage: sqlite3.Connection, declared: Declared, application: str | None)
                 found.broken[row.job_id] = str(problem)
         now = ticks.now()
         enabled = EnabledJobs(jobs, me.job_filter)
-        due = [decision for job in enabled.values() if (decision := _decide(job, watermarks[job.id], now))]
+        found_due = (decide_ahead(job, watermarks[job.id], now, "outage") for job in enabled.values())
+        due = [decision for decision in found_due if decision]
         claims.claim(stage, me, due, Room(0))
         for one in backfills.running(stage):
             backfills.make_runs(stage, one.number)
@@ -145,10 +146,6 @@ def _act(stage: sqlite3.Connection, declared: Declared, application: str | None)
     for run in _runs(stage):
         _sort_in(found, run, known_runs.get(run["run_id"]), me, jobs.get(run["job_id"]))
     return found
-
-
-def _decide(job: Job, seen: int, now: int) -> Decision | None:
-    return decide(job, seen, now, "outage") or look_ahead(job, seen, now)
 
 
 def _reap_the_silent(stage: sqlite3.Connection) -> tuple[list[str], list[str]]:

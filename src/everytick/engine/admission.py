@@ -10,8 +10,9 @@ import asyncio
 import functools
 import math
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import chain
 from typing import Any
 
 from everytick.model import ticks
@@ -65,9 +66,9 @@ class Admission:
         # All claims whose run was not entered, wherever they are; but those that run after one that was, in
         # its slot.
         self._held, self._behind = Held(), Held()
-        # Claimed, but not due yet (jitter, a delayed start), by their first run; the timers of due instants.
-        self._early: dict[int, list[Claim]] = {}
-        self._timers: dict[int, tuple[asyncio.TimerHandle, list[int]]] = {}
+        # Claimed, but not due yet (jitter, a delayed start), by the instants for which they wait; the timers.
+        self._early: dict[int, list[list[Claim]]] = {}
+        self._timers: dict[int, asyncio.TimerHandle] = {}
         # Due, but not recorded as started; being recorded; recorded, and waiting for a free slot.
         self._waiting: deque[list[Claim]] = deque()
         self._starting: dict[int, list[Claim]] = {}
@@ -92,17 +93,30 @@ class Admission:
     def room(self) -> Room:
         """Return how many more runs could begin, beside those that are about to. From any thread."""
         # A list at once: others may change it meanwhile.
-        about_to = sum(claim.started for claims in list(self._early.values()) for claim in claims[:1])
+        about_to = sum(bool(claims) and claims[0].started for claims in self._all_early())
         return self._room(len(self._ready) + len(self._waiting) + len(self._starting) + about_to)
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether runs wait for a slot, and begin as soon as there is one. From any thread."""
+        return bool(self._ready)
 
     def ended(self, seconds: float) -> None:
         """Learn how long a run took: at once that they take long, and little by little that they do not."""
         self._takes = max(seconds, self._takes + _WEIGHT * (seconds - self._takes))
         self._ended_at = system.monotonic()
 
-    def hold(self, claims: list[Claim]) -> None:
-        """Take in claims of one job, which are dispatched next. From any thread, at once after the claim."""
-        self._held.add(claims)
+    def _all_early(self) -> list[list[Claim]]:
+        """Return those that wait for an instant; some may have been given back meanwhile. From any thread."""
+        return list(chain.from_iterable(list(self._early.values())))
+
+    def hold(self, many: Iterable[list[Claim]]) -> None:
+        """Take in lists of claims, each of one job, which are dispatched next.
+
+        From any thread, at once after the claim.
+        """
+        self._held.add_all(many)
+        self._writer.glance_soon()
 
     def hold_all(self, claims: Iterable[Claim]) -> list[list[Claim]]:
         """Take in claims of many jobs; return those together that run one after another, in one slot (R5)."""
@@ -110,25 +124,28 @@ class Admission:
         together: dict[tuple[str, int], list[Claim]] = {}
         for claim in claims:
             together.setdefault((claim.job_id, claim.claimed), []).append(claim)
-        for of_a_slot in together.values():
-            self.hold(of_a_slot)
+        self.hold(together.values())
         return list(together.values())
 
-    def dispatch(self, claims: list[Claim]) -> None:
-        """Run claims that are held one after another, when they are due and a slot is free."""
-        self._place(claims)
+    def dispatch(self, many: Sequence[list[Claim]]) -> None:
+        """Run claims that are held, when they are due and a slot is free; those of a list one by one."""
+        now = ticks.now()
+        for claims in many:
+            self._place(claims, now)
         self._go_on()
 
     def settle_late(self) -> None:
         """Record as missed what was reserved and is too late already, since the clock was set forward."""
-        for run_id, claims in list(self._early.items()):
-            job = self._jobs.get(claims[0].job_id) if claims in self._held else None
-            if len(claims) == 1 and job is not None and self.is_missed(claims, job):
-                del self._early[run_id]
+        now = ticks.now()
+        for claims in self._all_early():
+            if len(claims) != 1 or claims[0].due >= now or claims not in self._held:
+                continue
+            if (job := self._jobs.get(claims[0].job_id)) is not None:
+                self.is_missed(claims, job, now)
 
-    def holds(self, claims: list[Claim], claim: Claim) -> bool:
-        """Return whether a run is still the first of some claims, and none of them was given back."""
-        return claims in self._held and claims[0] is claim
+    def may_begin(self, claims: list[Claim], claim: Claim) -> bool:
+        """Return whether runs may begin, and one is still the first of some claims that are held."""
+        return not self.closed and claims in self._held and claims[0] is claim
 
     def take_first(self, claims: list[Claim], claim: Claim) -> bool:
         """Take a run out of some claims, to enter or to end it; False if it was given back meanwhile."""
@@ -140,10 +157,10 @@ class Admission:
             (self._behind if is_first else self._held).add(claims)
         return is_first
 
-    def is_missed(self, claims: list[Claim], job: Job) -> bool:
-        """Return whether the first of some ticks is too late to run; then it is recorded as missed."""
+    def is_missed(self, claims: list[Claim], job: Job, now: int) -> bool:
+        """Return whether the first of some ticks is too late to run `now`; then it is recorded as missed."""
         claim = claims[0]
-        if claim.kind != "scheduled" or claim.attempt > 1 or not job.too_late(claim.due, now := ticks.now()):
+        if claim.kind != "scheduled" or claim.attempt > 1 or not job.too_late(claim.due, now):
             return False
         if not self.take_first(claims, claim):
             return True
@@ -188,41 +205,37 @@ class Admission:
         self.closed = True
         if self._requeue_timer:
             self._requeue_timer.cancel()
-        for timer, _run_ids in self._timers.values():
+        for timer in self._timers.values():
             timer.cancel()
         # A run that is about to be recorded as started is given back after that is done, not before.
-        held = (*self._early.values(), *self._starting.values(), *self._waiting, *self._ready)
+        held = (*self._all_early(), *self._starting.values(), *self._waiting, *self._ready)
         self._outcomes.release([claim for claims in held if self._held.remove(claims) for claim in claims])
         for place in (self._timers, self._early, self._starting, self._waiting, self._ready):
             place.clear()
 
-    def _place(self, claims: list[Claim]) -> None:
+    def _place(self, claims: list[Claim], now: int) -> None:
+        """Place claims where they wait; those that were given back meanwhile are left out when due."""
         if self.closed:
             self._release(claims)
-        if claims not in self._held:
-            return
-        due = claims[0].due
-        if due <= ticks.now():
+        elif claims and claims[0].due > now:
+            self._wait(claims, claims[0].due)
+        elif claims in self._held:
             (self._ready if claims[0].started else self._waiting).append(claims)
-            return
-        self._wait(claims, due)
 
     def _wait(self, claims: list[Claim], until: int) -> None:
         """Place claims at an instant, together with all that wait for the same one."""
-        self._early[claims[0].run_id] = claims
-        if until not in self._timers:
+        early = self._early.get(until)
+        if early is None:
+            early = self._early[until] = []
             loop, wait = asyncio.get_running_loop(), (until - ticks.now()) / ticks.SECOND
-            timer = loop.call_later(min(max(0.0, wait), LONGEST_SLEEP), self._come_due, until)
-            self._timers[until] = (timer, [])
-        self._timers[until][1].append(claims[0].run_id)
+            wait = min(max(0.0, wait), LONGEST_SLEEP)
+            self._timers[until] = loop.call_later(wait, self._come_due, until)
+        early.append(claims)
 
     def _come_due(self, due: int) -> None:
-        _timer, run_ids = self._timers.pop(due)
-        for run_id in run_ids:
-            if claims := self._early.pop(run_id, None):
-                # Looked at once more: the clock may have been set back while the timer ran (R2).
-                self._place(claims)
-        self._go_on()
+        del self._timers[due]
+        # Looked at once more: the clock may have been set back while the timer ran (R2).
+        self.dispatch(self._early.pop(due))
 
     def _room(self, backlog: int) -> Room:
         free = self._max_workers - len(self.slots) - backlog
@@ -300,7 +313,8 @@ class Admission:
 
     def _slot_is_free(self, job_id: str, task: RunTask) -> None:
         # None is left but after a cut.
-        self._release(self.slots.pop(task))
+        if left := self.slots.pop(task):
+            self._release(left)
         if not task.cancelled() and task.exception():
             logger.opt(exception=task.exception()).error("a slot of the runner failed")
         self._go_on()
@@ -310,13 +324,13 @@ class Admission:
     async def _slot(self, claims: list[Claim]) -> None:
         """Call runs one after another; each leaves the list when it is entered, or ends without that."""
         is_first = True
-        while claims in self._held and not self.closed:
+        while claims and claims in self._held and not self.closed:
             if claims[0].due > ticks.now():
                 # Not yet due: of several, each has its own jitter; or the clock was set back (R2).
                 later = claims.copy()
                 if self._held.remove(claims):
                     self._held.add(later)
-                    self.dispatch(later)
+                    self.dispatch([later])
                 return
             running, job_id = self._run(claims), claims[0].job_id
             try:
@@ -326,13 +340,14 @@ class Admission:
                 # Cut: what was not entered is given back.
                 return
             finally:
-                self._hold_others(claims)
+                if claims:
+                    self._hold_others(claims)
             is_first = False
 
     def _hold_others(self, claims: list[Claim]) -> bool:
         """Hold the claims behind one whose turn is over; return whether there are any."""
         if is_any := self._behind.remove(claims):
-            self._held.add(claims)
+            self.hold([claims])
         return is_any
 
     def _start_waiting(self) -> None:
@@ -352,7 +367,7 @@ class Admission:
             if job is None:
                 # The job was removed meanwhile: the code that begins runs records this.
                 self._ready.append(claims)
-            elif self.is_missed(claims, job):
+            elif self.is_missed(claims, job, ticks.now()):
                 if self._hold_others(claims):
                     self._waiting.appendleft(claims)
             else:

@@ -18,7 +18,7 @@ from everytick.errors import LedgerUnavailable
 from everytick.log_rate import RateLimitedLog
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.model.misfire import AHEAD, Decision, decide, look_ahead
+from everytick.model.misfire import AHEAD, Decision, decide_ahead
 from everytick.settings import zone_of_logs
 from everytick.store import claims
 from everytick.store.connections import Connection, Scope
@@ -154,8 +154,7 @@ class Clock:
     def _decide(self, job: Job, now: int, reason: str = "missed") -> list[Decision]:
         """Return the decision about a job if any tick is due; otherwise let it wait for its next tick."""
         try:
-            seen = self._seen[job.id]
-            decision = decide(job, seen, now, reason) or look_ahead(job, seen, now)
+            decision = decide_ahead(job, self._seen[job.id], now, reason)
         except Exception:
             self._put_off(job)
             return []
@@ -272,9 +271,9 @@ class Clock:
 
         def hand_over(done: Future[list[Answer]]) -> None:
             # On the ledger's thread: the loop may be blocked, and then these are given back again.
-            for answer in [] if done.exception() else done.result():
-                if answer.claims:
-                    self._admission.hold(answer.claims)
+            answers = [] if done.exception() else done.result()
+            if won := [answer.claims for answer in answers if answer.claims]:
+                self._admission.hold(won)
             self._loop.call_soon_threadsafe(settle, decisions, done)
 
         settle = functools.partial(self._settle, for_others=for_others)
@@ -286,25 +285,25 @@ class Clock:
         if problem := done.exception():
             self._try_again([it.job for it in decisions], problem)
             return
-        for answer in done.result():
+        answers, now = done.result(), ticks.now()
+        for answer in answers:
             try:
                 if answer.verdict == "moved":
                     self._claimers.was_claimed(answer.decision.job.id)
                 elif answer.verdict == "claimed" and for_others:
                     self._claimers.missed(answer.decision.job.id)
-                self._answered(answer)
+                self._answered(answer, now)
             except Exception:
                 self._put_off(answer.decision.job)
+        won = [answer.claims for answer in answers if answer.claims]
+        self._listeners.submitted(won)
+        self._admission.dispatch(won)
         self._arm()
 
-    def _answered(self, answer: Answer) -> None:
+    def _answered(self, answer: Answer, now: int) -> None:
         job = answer.decision.job
-        if answer.verdict == "claimed":
+        if answer.overlapped or answer.decision.skip:
             self._report(answer)
-            if answer.claims:
-                for claim in answer.claims:
-                    self._listeners.submitted(claim)
-                self._admission.dispatch(answer.claims)
         if self._jobs.get(job.id) is not job:
             # The job was changed or removed while this claim was under way.
             return
@@ -317,15 +316,18 @@ class Clock:
         elif answer.verdict == "early":
             self._push(job, answer.decision.upto)
         elif answer.verdict == "busy":
-            self._push(job, ticks.now() + BUSY)
+            self._push(job, now + BUSY)
         elif answer.verdict == "paused":
             # Its ticks are not claimed; a resume moves the watermark, which the next tick notices.
-            self._wait_for_next(job, answer.decision.upto)
+            self._wait_for_next(job, answer.decision.upto, now)
         else:
             self._seen[job.id] = answer.watermark
-            self._wait_for_next(job)
+            self._wait_for_next(job, now=now)
 
     def _report(self, answer: Answer) -> None:
+        """Tell of the ticks that were skipped, if this process claimed them."""
+        if answer.verdict != "claimed":
+            return
         job = answer.decision.job
         if answer.overlapped:
             most = job.options.max_instances
@@ -342,14 +344,14 @@ class Clock:
             if skip.reason != "coalesced":
                 self._listeners.missed(job.id, skip.last)
 
-    def _wait_for_next(self, job: Job, after: int | None = None) -> None:
+    def _wait_for_next(self, job: Job, after: int | None = None, now: int | None = None) -> None:
         """Wake for the job's next tick: a moment before it is due, if that is still to come."""
         try:
             tick = job.next_tick(self._seen[job.id] if after is None else after)
         except Exception:
             self._put_off(job)
             return
-        now = ticks.now()
+        now = ticks.now() if now is None else now
         if tick is None:
             self.drop(job.id)
         elif look := self._claimers.look_at(job.id, tick, now):

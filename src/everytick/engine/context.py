@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 from everytick.model import ticks
@@ -109,11 +109,24 @@ def describe(
         run_id,
         job.id,
         kind,
-        None if tick is None else ticks.moment(tick, zone),
+        None if tick is None else _moment(tick, zone),
         attempt,
         None if ends is None else ticks.moment(ends, zone),
         signals or Signals(),
     )
+
+
+# The instant, the zone and the datetime that were asked for last.
+_last_moment: tuple[int, tzinfo, datetime] | None = None
+
+
+def _moment(instant: int, zone: tzinfo) -> datetime:
+    """Return an instant in a zone, made once for all jobs that are due together."""
+    global _last_moment
+    last = _last_moment
+    if last is None or last[0] != instant or last[1] is not zone:
+        _last_moment = last = (instant, zone, ticks.moment(instant, zone))
+    return last[2]
 
 
 def why_to_end(job: Job | None, replaced_by: int | None) -> str:

@@ -95,7 +95,7 @@ class Calls:
         assert isinstance(task, RunTask)
         self._tasks[run_id] = task
         on_thread = functools.partial(self._on_thread, run_id)
-        repair.put_back("before this run")
+        repair.before_a_run()
         try:
             if limit is None:
                 return await call_function(job, on_thread)
@@ -108,7 +108,7 @@ class Calls:
             raise capture.without_frames(RuntimeError(_CANCELLED_INSIDE)) from problem
         finally:
             del self._tasks[run_id]
-            repair.put_back("by the end of this run")
+            repair.after_a_run()
             capture.end(token)
 
     def thread(self, run_id: int) -> Future[Any] | None:

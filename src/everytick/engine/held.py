@@ -6,7 +6,7 @@ that another process may run them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from everytick.store.records import Claim
 
@@ -25,6 +25,10 @@ class Held:
     def add(self, claims: list[Claim]) -> None:
         """Hold claims whose first run was not entered yet."""
         self._lists[id(claims)] = claims
+
+    def add_all(self, many: Iterable[list[Claim]]) -> None:
+        """Hold several such lists."""
+        self._lists.update({id(claims): claims for claims in many})
 
     def remove(self, claims: list[Claim]) -> bool:
         """Hold claims no longer; False if they are not held, since another thread was first."""

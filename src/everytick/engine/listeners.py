@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
+from itertools import chain
 from typing import Any
 
 from apscheduler import events
@@ -45,11 +46,12 @@ class Listeners:
             for job_id in job_ids:
                 self.emit(events.JobEvent(events.EVENT_JOB_ADDED, job_id, "default"))
 
-    def submitted(self, claim: Claim) -> None:
-        """Tell that a run was claimed and goes to its executor."""
+    def submitted(self, held: Iterable[list[Claim]]) -> None:
+        """Tell that runs were claimed and go to their executor."""
         if self.wanted(events.EVENT_JOB_SUBMITTED):
-            times = [self._time_of(claim)]
-            self.emit(events.JobSubmissionEvent(events.EVENT_JOB_SUBMITTED, claim.job_id, "default", times))
+            for claim in chain.from_iterable(held):
+                code, times = events.EVENT_JOB_SUBMITTED, [self._time_of(claim)]
+                self.emit(events.JobSubmissionEvent(code, claim.job_id, "default", times))
 
     def overlapped(self, job_id: str, skipped: tuple[int, ...]) -> None:
         """Tell that ticks were skipped because `max_instances` runs were under way."""

@@ -25,18 +25,24 @@ class Outcomes:
         self._writer, self._me = writer, me
         self._plain: list[Outcome] = []
         self._lock = threading.Lock()
+        # Whether those that are there wait for the end of a burst.
+        self._is_burst = False
 
-    def write(self, outcome: Outcome) -> None:
-        """Write an outcome down soon."""
+    def write(self, outcome: Outcome, *, more: bool = False) -> None:
+        """Write an outcome down soon; `more`: with those of runs that begin as soon as this is over."""
         if not outcome.is_plain:
             self._write_alone(outcome)
             return
         with self._lock:
             self._plain.append(outcome)
-            if len(self._plain) > 1:
-                # The operation that was submitted for the first outcome writes this one too.
-                return
-        self._submit()
+            is_first = len(self._plain) == 1
+        # The operation that was submitted for the first outcome writes the others too.
+        if is_first:
+            self._is_burst = more
+            self._submit()
+        elif self._is_burst and not more:
+            self._is_burst = False
+            self._writer.end_burst()
 
     def release(self, claims: Sequence[Claim]) -> None:
         """Give back runs that were not entered."""
@@ -99,9 +105,8 @@ class Outcomes:
                 self._plain.clear()
             return runs.finish_all(connection, self._me, batch)
 
-        self._writer.submit(finish, keep=True, patient=True).add_done_callback(
-            functools.partial(_check_all, batch)
-        )
+        writing = self._writer.submit(finish, keep=True, patient=True, burst=self._is_burst)
+        writing.add_done_callback(functools.partial(_check_all, batch))
 
 
 def _check_all(batch: list[Outcome], future: Future[list[Outcome]]) -> None:

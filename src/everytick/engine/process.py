@@ -374,7 +374,5 @@ class Process:
         self._dispatch(self._runner.admission.hold_all(claims))
 
     def _dispatch(self, held: list[list[Claim]]) -> None:
-        for of_a_slot in held:
-            for claim in of_a_slot:
-                self._listeners.submitted(claim)
-            self._runner.admission.dispatch(of_a_slot)
+        self._listeners.submitted(held)
+        self._runner.admission.dispatch(held)

@@ -25,19 +25,33 @@ _emit_of_loguru: Any = Handler.emit
 _HOOKS = ((sys, sys.__excepthook__), (threading, threading.__excepthook__))
 
 
-def put_back(when: str) -> None:
-    """Put back the unusable, and log it in the name of the run that begins or ends here.
+def before_a_run() -> None:
+    """Put back what a run needs, and log it in the name of the one that begins here."""
+    if done := _what_runs_need():
+        _tell_of(done, "before this run")
 
-    At the end of a run that is most often the one which did it.
 
-    Args:
-        when: until when it was done, as in "by the end of this run".
+def after_a_run() -> None:
+    """Put back the unusable, and log it in the name of the run that ends here: most often it did that.
+
+    A signal that was taken over is no matter of who begins: it is given back with the next end of a run.
     """
-    done = [*standard_streams.put_back(), *put_back_signals()]
+    done = _what_runs_need()
+    done += put_back_signals()
+    if done:
+        _tell_of(done, "by the end of this run")
+
+
+def _what_runs_need() -> list[str]:
+    done = standard_streams.put_back()
     for module, usual in _HOOKS:
         if getattr(module, "excepthook", None) is None:
             module.excepthook = usual  # type: ignore[attr-defined]
             done.append(f"{module.__name__}.excepthook")
+    return done
+
+
+def _tell_of(done: list[str], when: str) -> None:
     for name in done:
         logger.error("{} was put back: {} a job had made it unusable for all code of the process", name, when)
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
-from datetime import tzinfo
 from functools import partial
-from typing import Any
+from typing import Any, ParamSpec
 
 from apscheduler import events
 from everytick.model import ticks
@@ -33,8 +31,11 @@ from .outcomes import Outcomes
 from .ports import RunNotifier, SpanOpener
 from .reports import Result, report_of, result_now, result_of
 from .retry import with_next_attempt
+from .run_log import log_end, log_success, tell_in_each_line, tell_no_more
 from .safe_errors import safe, safe_now
 from .tasks import until_done
+
+P = ParamSpec("P")
 
 # How long a run is certainly ours, and its job not paused for long, after its claim; and how long it is ours
 # after a look into the ledger: less than a lease.
@@ -70,8 +71,8 @@ class Runner:
         self._signals: dict[int, Signals] = {}
         self._cutting = False
         self._open_span = open_span
-        self._last_tick: tuple[int | None, tzinfo] | None = None
-        self._last_text: str | None = None
+        # The tick of the last run, and how log lines show it.
+        self._last_tick: tuple[int | None, str | None] = (None, None)
 
     async def drain(self, grace: float, hurry: asyncio.Event) -> int:
         """Start nothing more, give back what was only reserved, and let runs end within `grace` seconds.
@@ -154,19 +155,19 @@ class Runner:
     def interrupt_threads_left(self) -> None:
         """Record functions that are still running as interrupted: the process is about to end."""
         for claim, _job, started in list(self._under_way.values()):
-            _log("WARNING", "interrupted: the process is stopping", job=claim.job_id)
+            log_end("WARNING", "interrupted: the process is stopping", job=claim.job_id)
             self._end(claim, started, "interrupted", error=_INTERRUPTED)
 
     async def _run(self, claims: list[Claim]) -> None:
         """Run the first of some claims, which is taken out when it is entered, or ends without that."""
-        admission, claim = self.admission, claims[0]
+        admission, claim, now = self.admission, claims[0], ticks.now()
         job = self._jobs.get(claim.job_id)
         if job is None:
             if admission.take_first(claims, claim):
                 error = "its job was removed before it could start"
-                self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=error))
+                self._outcomes.write(Outcome(claim, "cancelled", finished=now, error=error))
             return
-        if admission.is_missed(claims, job):
+        if admission.is_missed(claims, job, now):
             return
         # A process that was frozen meanwhile asks the ledger again whether the run is still its own.
         is_fresh = claim.started and system.monotonic() - claim.at <= _FRESH_SECONDS
@@ -176,12 +177,13 @@ class Runner:
                 admission.take_first(claims, claim)
                 return
             # That may have taken long, with a ledger that did not answer.
-            if admission.closed or not admission.holds(claims, claim) or admission.is_missed(claims, job):
+            now = ticks.now()
+            if not admission.may_begin(claims, claim) or admission.is_missed(claims, job, now):
                 return
             is_fresh = system.monotonic() - asked <= _LOOKED_SECONDS
         if not admission.take_first(claims, claim):
             return
-        started = ticks.now()
+        started = now
         self._under_way[claim.run_id] = (claim, job, started)
         signals = self._signals[claim.run_id] = Signals()
         try:
@@ -191,45 +193,49 @@ class Runner:
             # Whatever is wrong with it: from here on the run has an end, or its job would never run again.
             self._end(claim, started, "failed", problem=problem)
             return
-        self._tell(job, lambda: self._notifier.began(job))
-        about: dict[str, Any] = {"job": job.id, "tick": self._tick_as_text(claim.tick), "kind": claim.kind}
-        about |= {"attempt": claim.attempt, "run": claim.run_id}
+        self._tell(job, self._notifier.began, job)
+        about = {
+            "job": job.id,
+            "tick": self._tick_as_text(claim.tick),
+            "kind": claim.kind,
+            "attempt": claim.attempt,
+            "run": claim.run_id,
+        }
         timeout = job.options.timeout
         limit, alarm = (None, None) if timeout is None else self._limited(claim, timeout)
-        with logger.contextualize(**about):
-            try:
-                with self._open_span(run, claim.due):
-                    returned = await self._calls.call(job, claim.run_id, limit)
-            except asyncio.CancelledError as problem:
-                self._cancelled(claim, started, problem)
-            # Also SystemExit and KeyboardInterrupt: a job cannot stop the scheduler (R12).
-            except BaseException as problem:
-                if limit is not None and limit.expired():
-                    await self._timed_out(claim, job, started)
-                else:
-                    await self._failed(claim, job, started, problem)
+        token = tell_in_each_line(about)
+        try:
+            with self._open_span(run, claim.due):
+                returned = await self._calls.call(job, claim.run_id, limit)
+        except asyncio.CancelledError as problem:
+            self._cancelled(claim, started, problem)
+        # Also SystemExit and KeyboardInterrupt: a job cannot stop the scheduler (R12).
+        except BaseException as problem:
+            if limit is not None and limit.expired():
+                await self._timed_out(claim, job, started)
             else:
-                if limit is not None and limit.expired():
-                    # It ended in its own way instead of letting itself be cancelled.
-                    await self._timed_out(claim, job, started)
-                else:
-                    with suppress(BaseException):
-                        logger.trace("{} succeeded", job.name)
-                    result = None
-                    if returned is not None:
-                        result = await result_of(returned.value)
-                        returned.is_plain |= result.is_json
-                    self._end(claim, started, "succeeded", returned=returned, result=result)
-            finally:
-                if alarm is not None:
-                    alarm.cancel()
+                await self._failed(claim, job, started, problem)
+        else:
+            if limit is not None and limit.expired():
+                # It ended in its own way instead of letting itself be cancelled.
+                await self._timed_out(claim, job, started)
+            else:
+                log_success(job)
+                result = None
+                if returned is not None:
+                    result = await result_of(returned.value)
+                    returned.is_plain |= result.is_json
+                self._end(claim, started, "succeeded", returned=returned, result=result)
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+            tell_no_more(token)
 
     def _tick_as_text(self, tick: int | None) -> str | None:
         """Return a tick as log lines show it, made once for all jobs that are due together."""
-        zone = zone_of_logs()
-        if (tick, zone) != self._last_tick:
-            self._last_tick, self._last_text = (tick, zone), iso(tick, zone)
-        return self._last_text
+        if tick != self._last_tick[0]:
+            self._last_tick = tick, iso(tick, zone_of_logs())
+        return self._last_tick[1]
 
     def _limited(self, claim: Claim, seconds: float) -> tuple[asyncio.Timeout, asyncio.TimerHandle]:
         """Return the timeout of a run, and the timer that tells if it does not end by that."""
@@ -251,10 +257,10 @@ class Runner:
                 how,
             )
 
-    def _tell(self, job: Job, tell: Callable[[], None]) -> None:
+    def _tell(self, job: Job, tell: Callable[P, None], *about: P.args, **more: P.kwargs) -> None:
         """Let the notifier hear of a run; that this fails is no reason for the run to fail."""
         try:
-            tell()
+            tell(*about, **more)
         except Exception as problem:
             logger.bind(job=job.id).opt(exception=problem).error("a run could not be reported")
 
@@ -277,16 +283,16 @@ class Runner:
         # Its text is code of the job: on the event loop it could hold up all the others.
         shown = await safe(problem)
         if was_cut:
-            _log("WARNING", "interrupted: the process is stopping", problem=shown)
+            log_end("WARNING", "interrupted: the process is stopping", problem=shown)
             self._end(claim, started, "interrupted", error=_INTERRUPTED)
         else:
-            _log("ERROR", "{} failed", job.name, problem=shown)
+            log_end("ERROR", "{} failed", job.name, problem=shown)
             self._end(claim, started, "failed", problem=problem, shown=shown)
 
     async def _timed_out(self, claim: Claim, job: Job, started: int) -> None:
         assert job.options.timeout is not None
         limit = exact_seconds(job.options.timeout)
-        _log("ERROR", "{} took longer than its timeout of {}", job.name, limit)
+        log_end("ERROR", "{} took longer than its timeout of {}", job.name, limit)
         thread = self._calls.thread(claim.run_id)
         if thread is not None and not thread.done():
             # A thread cannot be stopped: it keeps its slot, and the run its lease, until it ends (R7).
@@ -297,7 +303,7 @@ class Runner:
                     self._cancelled(claim, started, problem)
                     return
             except BaseException:
-                _log("DEBUG", "{} failed after its timeout", job.name)
+                log_end("DEBUG", "{} failed after its timeout", job.name)
         self._end(claim, started, "timed_out", error=f"it took longer than its timeout of {limit}")
 
     def _cancelled(self, claim: Claim, started: int, problem: BaseException) -> None:
@@ -306,7 +312,7 @@ class Runner:
             # It goes on, and so does its lease, until the thread ends.
             thread.add_done_callback(lambda done: self._thread_ended(claim, started, done))
         elif self._cutting:
-            _log("WARNING", "interrupted: the process is stopping")
+            log_end("WARNING", "interrupted: the process is stopping")
             self._end(claim, started, "interrupted", error=_INTERRUPTED)
         elif self._was_asked(claim):
             task = asyncio.current_task()
@@ -314,7 +320,7 @@ class Runner:
                 # The slot goes on with the next run.
                 task.uncancel()
             why = self._signals[claim.run_id].why_cancelled
-            _log("WARNING", "cancelled on request" if why == CANCELLED else f"cancelled: {why}")
+            log_end("WARNING", "cancelled on request" if why == CANCELLED else f"cancelled: {why}")
             self._end(claim, started, "cancelled", error=why)
         else:
             self._end(claim, started, "cancelled", problem=problem)
@@ -338,7 +344,7 @@ class Runner:
         """Record coroutines that did not let themselves be cancelled as interrupted."""
         for claim, _job, started in list(self._under_way.values()):
             if self._calls.thread(claim.run_id) is None:
-                _log("ERROR", "ignored its cancellation and was left behind", job=claim.job_id)
+                log_end("ERROR", "ignored its cancellation and was left behind", job=claim.job_id)
                 self._end(claim, started, "interrupted", error=_INTERRUPTED)
 
     def _end(
@@ -373,8 +379,8 @@ class Runner:
                 outcome.report = report_of(None if signals is None else signals.progress, result)
             if state != "succeeded" and (signals is None or not signals.cancel_requested):
                 outcome = with_next_attempt(outcome, job, now)
-            self._outcomes.write(outcome)
-            self._tell(job, lambda: self._notifier.ended(job, outcome))
+            self._outcomes.write(outcome, more=self.admission.has_ready)
+            self._tell(job, self._notifier.ended, job, outcome)
             code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
             if problem is None and state != "succeeded":
                 # Listeners tell success from failure by this.
@@ -385,18 +391,6 @@ class Runner:
             self._ending.discard(mark)
             if not self.left:
                 self.when_none_is_left()
-
-
-def _log(
-    level: str, said: str, *values: str, job: str | None = None, problem: BaseException | None = None
-) -> None:
-    """Log about a run that ends: what comes of the line is no reason for the run not to end.
-
-    A patcher or a sink of the application, which a job may also have set, may raise anything.
-    """
-    with suppress(BaseException):
-        log = logger if job is None else logger.bind(job=job)
-        log.opt(exception=problem, depth=1).log(level, said, *values)
 
 
 _INTERRUPTED = "the process was stopped before the run had ended"

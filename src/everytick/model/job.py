@@ -106,7 +106,7 @@ class Options:
         if self.ping is not None:
             heartbeat_url.check(self.ping)
 
-    @property
+    @functools.cached_property
     def grace(self) -> int | None:
         """The grace in microseconds."""
         return None if self.misfire_grace_time is None else int(self.misfire_grace_time * ticks.SECOND)
@@ -211,7 +211,7 @@ class Job:
 
     def next_tick(self, after: int) -> int | None:
         """Return the first tick later than `after`, or None when there is none."""
-        return self.schedule.next_tick(after)
+        return self.schedule.ticks.next(after)
 
     def remove(self) -> None:
         """Remove the job from its scheduler."""

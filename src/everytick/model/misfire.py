@@ -40,24 +40,31 @@ class Decision(NamedTuple):
     ahead: bool = False
 
 
-def look_ahead(job: Job, seen: int, now: int) -> Decision | None:
-    """Decide about the next tick if it is due in a moment; None otherwise."""
-    tick = job.next_tick(seen)
-    if tick is None or not now < tick <= now + AHEAD:
-        return None
-    return Decision(job, seen, tick, (tick,), (), ahead=True)
-
-
 def decide(job: Job, seen: int, now: int, reason: str = "missed") -> Decision | None:
     """Decide about the ticks of `job` after `seen` and up to `now`; None when there are none.
 
     `reason` is what ticks beyond their grace are recorded with: `missed`, or `outage` for those that
     fell into a time when nothing was up.
     """
-    schedule = job.schedule.ticks
-    first = schedule.next(seen)
+    first = job.schedule.ticks.next(seen)
     if first is None or first > now:
         return None
+    return _decide_from(job, first, seen, now, reason)
+
+
+def decide_ahead(job: Job, seen: int, now: int, reason: str = "missed") -> Decision | None:
+    """Decide about the same; where none is due, about the next one if it is in a moment."""
+    first = job.schedule.ticks.next(seen)
+    if first is None or first > now + AHEAD:
+        return None
+    if first > now:
+        return Decision(job, seen, first, (first,), (), ahead=True)
+    return _decide_from(job, first, seen, now, reason)
+
+
+def _decide_from(job: Job, first: int, seen: int, now: int, reason: str) -> Decision:
+    """Decide about ticks the `first` of which is due."""
+    schedule = job.schedule.ticks
     second = schedule.next(first)
     if second is None or second > now:
         candidates = [first]

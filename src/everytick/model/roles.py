@@ -34,7 +34,7 @@ class Role:
 
     def serves(self, queue: str) -> bool:
         """Return whether runs of a queue may begin here."""
-        return self.runs and (not self.queues or queue in self.queues)
+        return self.name != "scheduler" and (not self.queues or queue in self.queues)
 
     @staticmethod
     def kept(name: str | None, queues: str | None) -> Role:

@@ -64,7 +64,7 @@ class Schedule:
 
     def due(self, job_id: str, tick: int) -> int:
         """Return the instant from which the run of a job's tick may start: the tick and its jitter."""
-        return tick + ticks.jitter(job_id, tick, self.jitter)
+        return tick + ticks.jitter(job_id, tick, self.jitter) if self.jitter else tick
 
     def tick_before(self, instant: int) -> int | None:
         """Return the newest tick up to `instant`, or None when there is none since 1970."""

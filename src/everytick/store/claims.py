@@ -6,11 +6,11 @@ A few statements serve many jobs at once: see `bulk`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import AHEAD, Decision, Skip
+from everytick.system import system
 
 from . import gaps, limits, locking, pauses, requests, workers
 from . import job_statements as job_sql
@@ -58,7 +58,8 @@ class _Batch:
     def __init__(self, me: Identity, now: int, room: Room) -> None:
         self._me, self._now, self._room = me, now, room
         self._skipped: list[tuple[str, Skip]] = []
-        self._rows: list[list[Any]] = []
+        # Each with its job, its tick, when it is due, its state, and when it is claimed.
+        self._rows: list[tuple[str, int, int, str, int | None]] = []
         # Of jobs for whose ticks this process has no room, how many may wait for it, as after an outage (R5).
         self._stay: dict[str, int] = {}
         # Of jobs more of whose ticks wait for earlier runs than may.
@@ -76,14 +77,13 @@ class _Batch:
             # By the instant of the claim those are known that run one after another, in one slot (R5).
             together = self._now if len(decision.run) > 1 else None
             for tick in decision.run:
-                self._rows.append([job.id, tick, "queued", job.due(tick), None, together, None])
+                self._rows.append((job.id, tick, job.due(tick), "queued", together))
             return Answer(decision, "claimed", decision.upto, queued=len(decision.run))
         for number, tick in enumerate(decision.run):
             due = job.due(tick)
             # Several missed ticks run: only the first begins now, the others follow one after another.
             begins = number == 0 and may_begin(job, due, self._now) and self._room.enter(job)
-            state, begun = ("running", max(self._now, due)) if begins else ("claimed", None)
-            self._rows.append([job.id, tick, state, due, self._me.process_id, self._now, begun])
+            self._rows.append((job.id, tick, due, "running" if begins else "claimed", self._now))
         return Answer(decision, "claimed", decision.upto)
 
     def _let_wait(self, job: Job, number: int, under_way: _UnderWay) -> None:
@@ -98,16 +98,18 @@ class _Batch:
 
     def write(self, connection: Connection, answers: list[Answer]) -> None:
         # Others may have claimed newer ticks since the decision, and these may take the place of older ones.
-        now = ticks.now()
+        now, at = ticks.now(), system.monotonic()
         gaps.skip_all(connection, self._skipped, now)
-        run_ids = {(job, tick): run for job, tick, run in sql.INSERT_RUNS.execute(connection, self._rows)}
+        written = sql.INSERT_RUNS.execute(connection, self._rows, process_id=self._me.process_id)
+        run_ids = {(job, tick): run for job, tick, run in written}
         by_job = {answer.decision.job.id: answer for answer in answers}
         limits.skip_older_queued(connection, self._stay, now)
         limits.skip_older_queued(connection, self._stay_at_once, now, at_once=True)
-        for job, tick, state, due, holder, claimed, _begun in self._rows:
+        for job, tick, due, state, _claimed in self._rows:
             run_id = run_ids.get((job, tick))
-            if run_id is not None and holder is not None:
-                held = Claim(run_id, job, "scheduled", tick, due, claimed, started=state == "running")
+            if run_id is not None and state != "queued":
+                is_started = state == "running"
+                held = Claim(run_id, job, "scheduled", tick, due, self._now, started=is_started, at=at)
                 by_job[job].claims.append(held)
 
 
@@ -179,13 +181,13 @@ def _advance(
 
     Returns the jobs of which no other process had moved the watermark before, nor holds the row.
     """
-    entering = {
-        it.job.id: it
-        for it in decisions
+    entering: dict[str, Job] = {}
+    by: dict[str, int] = {}
+    for it in decisions:
         # A run that waits for its jitter is only reserved: overlap is decided when it is due (R7).
-        if it.run and it.job.due(it.run[0]) <= now + AHEAD
-    }
-    by = {job_id: it.job.due(it.upto) if it.ahead else now for job_id, it in entering.items()}
+        if it.run and (due := it.job.due(it.run[0])) <= now + AHEAD:
+            entering[it.job.id] = it.job
+            by[it.job.id] = due if it.ahead else now
     rows = [(it.job.id, it.job.definition, it.seen, it.upto) for it in decisions]
     shown, won, counted = together(
         connection,
@@ -194,8 +196,7 @@ def _advance(
         limits.count_under_way(connection, by),
     )
     workers.ensure(connection, me, shown)
-    jobs = {job_id: it.job for job_id, it in entering.items()}
-    return {job_id for (job_id,) in won}, _UnderWay(me, jobs, limits.added_up(counted, by))
+    return {job_id for (job_id,) in won}, _UnderWay(me, entering, limits.added_up(counted, by))
 
 
 def _refused(connection: Connection, decision: Decision, state: JobState | None, *, is_busy: bool) -> Answer:

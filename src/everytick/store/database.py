@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .checkpoints import Checkpoints
 
 # The migration that this code is written for; a test holds it equal to Alembic's head.
-REVISION = "0014"
+REVISION = "0015"
 VARIABLE = "SCHEDULER_DATABASE_URL"
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -26,12 +26,14 @@ _COLUMNS = (
     *("attempt", "crashes", "error", "finished_us", "rerun_until_us", "again"),
 )
 
-# By scheduler_runs_untold. A run that was cut off by a stop is news when it can no longer begin again.
+# By scheduler_runs_untold, in its own words on SQLite. A run that was cut off by a stop is news when it can
+# no longer begin again.
 _LIST_UNTOLD = """
 SELECT run_id, job_id, kind, tick_us, last_tick_us, tick_count, state, reason, attempt, crashes, error,
        finished_us, rerun_until_us, 0 AS again
 FROM scheduler_runs
-WHERE (state IN ('failed', 'timed_out', 'lost', 'interrupted') OR reason IN ('missed', 'outage', 'overlap'))
+WHERE (state IN ('failed', 'timed_out') OR state IN ('lost', 'interrupted')
+       OR reason IN ('missed', 'outage') OR reason = 'overlap')
   AND attempt > COALESCE(told_attempt, -1)
   AND finished_us >= :since AND (state <> 'interrupted' OR COALESCE(rerun_until_us, 0) < :now)
 ORDER BY finished_us LIMIT :piece

@@ -123,16 +123,15 @@ def keep_logs(connection: Connection, found: Iterable[tuple[Claim, str]]) -> Non
 
 def finish_all(connection: Connection, me: Identity, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Record outcomes that are `plain`; return those of which the lease was lost in the meantime."""
-    rows = [
-        (*_row(outcome.claim), outcome.state, outcome.reason, outcome.started, outcome.finished)
-        for outcome in outcomes
-    ]
-    done = set(
-        map(
-            tuple,
-            sql.FINISH_RUNS.execute(connection, sorted(rows, key=itemgetter(0)), process_id=me.process_id),
-        )
-    )
+    alike: dict[tuple[str, str | None], list[tuple[int, int, int, int | None, int | None]]] = {}
+    for it in outcomes:
+        row = (*_row(it.claim), it.started, it.finished)
+        alike.setdefault((it.state, it.reason), []).append(row)
+    done: set[tuple[int, int]] = set()
+    for (ended, why), rows in alike.items():
+        values = {"process_id": me.process_id, "ended": ended, "why": why}
+        rows.sort(key=itemgetter(0))
+        done.update(map(tuple, sql.FINISH_RUNS.execute(connection, rows, **values)))
     return [outcome for outcome in outcomes if (outcome.claim.run_id, outcome.claim.attempt) not in done]
 
 

@@ -54,13 +54,15 @@ RETURNING run_id
 # A run that begins at once is recorded as started in the very transaction that claims it.
 INSERT_RUNS = Bulk(
     """
-INSERT INTO scheduler_runs (job_id, kind, tick_us, state, attempt, crashes, due_us, process_id, claimed_us,
+INSERT INTO scheduler_runs (job_id, kind, tick_us, state, attempt, crashes, due_us, claimed_us, process_id,
                             started_us)
-SELECT job, 'scheduled', tick, put, 1, 0, due, holder, claimed, begun FROM GIVEN AS given WHERE true
+SELECT job, 'scheduled', tick, put, 1, 0, due, claimed, CASE WHEN put <> 'queued' THEN :process_id END,
+       CASE WHEN put <> 'running' THEN NULL WHEN due > claimed THEN due ELSE claimed END
+FROM GIVEN AS given WHERE true
 ON CONFLICT DO NOTHING
 RETURNING job_id, tick_us, run_id
 """,
-    job="text", tick="bigint", put="text", due="bigint", holder="text", claimed="bigint", begun="bigint",
+    job="text", tick="bigint", due="bigint", put="text", claimed="bigint",
 )  # fmt: skip
 
 INSERT_SKIPPED = Bulk(
@@ -194,15 +196,15 @@ START_RUNS = Bulk(
     "UPDATE scheduler_runs SET state = 'running', started_us = :started" + _HOLDING_THESE, **_TOKEN
 )
 
-# For runs without an error, a traceback or log lines.
+# For runs without an error, a traceback or log lines, which ended alike.
 FINISH_RUNS = Bulk(
     """
 UPDATE scheduler_runs
-SET state = given.ended, reason = given.why, started_us = given.begun, finished_us = given.finished,
+SET state = :ended, reason = :why, started_us = given.begun, finished_us = given.finished,
     error = NULL, traceback = NULL, rerun_until_us = NULL
 """
     + _HOLDING_THESE,
-    **_TOKEN, ended="text", why="text", begun="bigint", finished="bigint",
+    **_TOKEN, begun="bigint", finished="bigint",
 )  # fmt: skip
 
 FINISH_RUN = (

@@ -30,6 +30,9 @@ Operation = Callable[[Connection], Any]
 # For how long outcomes are gathered into one transaction, if nothing else is to be written meanwhile. The
 # first one after a pause is written at once.
 _GATHER_SECONDS = 0.01
+# The same of a burst, where more of them are sure to come: meanwhile the event loop has the interpreter for
+# itself.
+_BURST_SECONDS = 0.03
 # How many operations, and how many claimed jobs, one transaction takes at most.
 _BATCH, _CLAIMED = 1_000, 500
 _RETRY_SECONDS = 1.0
@@ -74,8 +77,8 @@ _LEFT_OUT = object()
 class Writer:
     """Runs operations in transactions on a thread of its own.
 
-    `pulse` is called about once a second between transactions; `glance` a moment after a commit, and again
-    as long as it returns True.
+    `pulse` is called about once a second between transactions; `glance` after each pulse and a moment after
+    `glance_soon`, and again as long as it returns True.
     """
 
     def __init__(
@@ -105,6 +108,8 @@ class Writer:
         self.is_hurried = False
         # When the pulse is to come, at the latest, and when the glance.
         self._hurry_at = self._glance_at = math.inf
+        # Until when a burst lasts, at most.
+        self._burst_ends = 0.0
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -121,6 +126,7 @@ class Writer:
         *,
         keep: bool = False,
         patient: bool = False,
+        burst: bool = False,
         weight: int = 0,
         scope: Scope = Scope.ROWS,
     ) -> Future[Any]:
@@ -128,13 +134,28 @@ class Writer:
 
         When the ledger does not answer the future fails with LedgerUnavailable. With `keep`, the operation is
         kept and tried again until it is taken: for outcomes, which must not be lost. A `patient` one may
-        wait for some milliseconds, so that more of it is written at once. `weight` is how many jobs a claim
-        is about: claims come after all else, and no transaction has too many of them. Operations of different
-        `scope` do not share a transaction.
+        wait for some milliseconds, so that more of it is written at once; in a `burst`, where more is sure to
+        come, for some more, or until `end_burst`. `weight` is how many jobs a claim is about: claims come
+        after all else, and no transaction has too many of them. Operations of different `scope` do not share
+        a transaction.
         """
         task = _Task(operation, keep, weight, patient, scope)
+        if burst:
+            self._burst_ends = system.monotonic() + _BURST_SECONDS
         self._queue.put(task)
         return task.future
+
+    def end_burst(self) -> None:
+        """Let what waited for more in a burst wait no longer for that."""
+        self._burst_ends = 0.0
+        self._queue.put(_NUDGE)
+
+    def glance_soon(self) -> None:
+        """Let the glance come in a moment: there is something to look at. From any thread.
+
+        The ledger's thread is awake then: it has claimed that, or is about to do something for it.
+        """
+        self._glance_at = min(self._glance_at, system.monotonic() + _GLANCE_SECONDS)
 
     def hurry(self, seconds: float = 0.0) -> None:
         """Let the pulse come at once, or in some seconds: there may be something to take."""
@@ -233,9 +254,12 @@ class Writer:
 
     def _patience(self) -> float:
         """Return for how many seconds all that is to be done may wait."""
-        if self._claims or not self._urgent or not all(task.patient for task in self._urgent):
+        now = system.monotonic()
+        if self._claims or not self._urgent or now >= self._hurry_at:
             return 0.0
-        return self._written_at + _GATHER_SECONDS - system.monotonic()
+        if not all(task.patient for task in self._urgent):
+            return 0.0
+        return max(self._written_at + _GATHER_SECONDS, self._burst_ends) - now
 
     def _sort_in(self, seconds: float) -> None:
         """Wait for something to do, and put all that is there in its place."""
@@ -267,7 +291,6 @@ class Writer:
                 batch[0].end(None, problem)
         else:
             self._written_at, self._has_memory = system.monotonic(), True
-            self._glance_at = min(self._glance_at, self._written_at + _GLANCE_SECONDS)
             self._count(connection)
             # A transaction without a statement does not reach a server.
             if self._troubled and any(result is not _LEFT_OUT for result in results):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Asked for each run: `signal.getsignal` looks for each handler in an enumeration, fifty times as long.
+import _signal  # type: ignore[import-not-found]
 import os
 import signal
 import threading
@@ -25,7 +27,7 @@ HANGUP_SIGNAL = getattr(signal, "SIGHUP", None)
 
 # The signals that this process hears in its own way, and whether it ignored them before (as `nohup` has it).
 _heard: dict[int, bool] = {}
-# How it hears them.
+# How it hears them, as Python keeps it.
 _handlers: dict[int, Any] = {}
 _is_ready_to_fork = False
 # Tells whether a job is running that forks; None in a process without jobs.
@@ -89,14 +91,16 @@ def _hear(number: int, handler: Callable[..., object] | signal.Handlers) -> None
     _be_ready_to_fork()
     before = signal.signal(number, handler)
     _heard.setdefault(number, before == signal.SIG_IGN)
-    _handlers[number] = handler
+    _handlers[number] = _signal.getsignal(number)
 
 
 def put_back_signals() -> list[str]:
     """Hear signals again that other code of the process has taken over; return their names."""
-    if threading.current_thread() is not threading.main_thread():
+    # A list at once: another thread may change it meanwhile.
+    heard = list(_handlers.items())
+    taken = [number for number, handler in heard if _signal.getsignal(number) is not handler]
+    if not taken or threading.current_thread() is not threading.main_thread():
         return []
-    taken = [number for number, handler in _handlers.items() if signal.getsignal(number) is not handler]
     for number in taken:
         signal.signal(number, _handlers[number])
     return [signal.Signals(number).name for number in taken]

@@ -12,6 +12,7 @@ from everytick.store import claims, runs, writer
 from everytick.store.opening import ledger_at
 
 from inside import rows, until
+from waiting import wait_for
 
 
 @pytest.mark.full
@@ -87,3 +88,49 @@ def test_what_is_patient_goes_with_the_next_that_is_not(
     assert writing.close() == 0
     assert last.done()
     assert begun[-1] == "last"
+
+
+def test_what_ends_in_a_burst_is_written_when_the_burst_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Meanwhile the event loop has the interpreter for itself.
+    monkeypatch.setattr(writer, "_BURST_SECONDS", 60)
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger.prepare()
+    writing = writer.Writer(ledger)
+    writing.start()
+
+    for let_go in (writing.end_burst, writing.hurry):
+        ended = writing.submit(lambda _: "written", keep=True, patient=True, burst=True)
+        wait_for(lambda: len(writing._urgent) == 1, "the ledger's thread to put it aside")
+        assert not ended.done()
+        let_go()
+        assert ended.result(30) == "written"
+
+    last = writing.submit(lambda _: "written", keep=True, patient=True, burst=True)
+    assert writing.close() == 0
+    assert last.result(0) == "written"
+
+
+@pytest.mark.full
+async def test_the_outcomes_of_a_burst_are_one_transaction(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_BURST_SECONDS", 60)
+    together: list[int] = []
+    finish_all = runs.finish_all
+
+    def counted(connection: Any, me: Any, outcomes: Sequence[Any]) -> Any:
+        together.append(len(outcomes))
+        return finish_all(connection, me, outcomes)
+
+    async def short() -> None:
+        pass
+
+    monkeypatch.setattr(runs, "finish_all", counted)
+    for number in range(500):
+        scheduler.add_job(short, "interval", seconds=1, start_date="2026-01-01 00:00:00", id=f"job{number}")
+    async with scheduler:
+        await until(lambda: scheduler.ledger.exists() and len(rows(scheduler, "succeeded")) >= 1_500)
+    # All but those that are in the slots when no other one waits for a slot any more.
+    assert max(together) >= 490

@@ -64,5 +64,5 @@ def test_the_hooks_without_which_no_thread_can_be_started_are_put_back(
     monkeypatch.setattr(sys, "excepthook", None)
     with pytest.raises(RuntimeError):
         threading.Thread()
-    repair.put_back("before this run")
+    repair.before_a_run()
     threading.Thread()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from everytick.store import (
     database,
     job_statements,
     limit_statements,
+    limits,
     new_ledger,
     process_statements,
     pruning,
@@ -100,6 +102,19 @@ def test_the_migrations_make_what_the_schema_describes(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_no_write_of_a_run_makes_a_table_to_look_at_the_condition_of_an_index(tmp_path: Path) -> None:
+    with closing(migrated(tmp_path).connect()) as connection:
+        for written in (
+            "INSERT INTO scheduler_runs (job_id, kind, state, attempt, crashes, due_us)"
+            " VALUES ('nightly', 'scheduled', 'running', 1, 0, 1)",
+            "UPDATE scheduler_runs SET state = 'succeeded', reason = NULL, started_us = 1, finished_us = 2"
+            " WHERE run_id = 1",
+        ):
+            steps = [row[1] for row in connection.execute(f"EXPLAIN {written}").fetchall()]
+            assert "IdxInsert" in steps
+            assert "OpenEphemeral" not in steps
+
+
 def test_preparing_again_changes_nothing(tmp_path: Path) -> None:
     ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
@@ -153,3 +168,25 @@ def test_no_statement_goes_through_a_long_history(scheduler: AsyncIOScheduler, m
             ]
             assert not of_a_job or name in OF_FEW_RUNS | BY_PIECES, (name, plan)
             assert name not in BY_PIECES or not any("TEMP B-TREE" in line for line in plan), (name, plan)
+
+
+def test_what_waits_is_not_compared_with_each_job_of_a_claim(tmp_path: Path) -> None:
+    # As after a moment in which nothing began: each claim would take as long as it is until the next one.
+    ledger = migrated(tmp_path)
+    jobs = [f"job-{number}" for number in range(500)]
+    with closing(ledger.connect()) as connection:
+        assert isinstance(connection, sqlite3.Connection)
+        for tick in (1, 2):
+            connection.executemany(
+                "INSERT INTO scheduler_runs (job_id, kind, tick_us, state, attempt, crashes, due_us)"
+                f" VALUES (?, 'scheduled', {tick}, 'queued', 1, 0, {tick})",
+                [(job_id,) for job_id in jobs],
+            )
+        # In thousands of steps of SQLite's machine.
+        steps: list[int] = []
+        connection.set_progress_handler(lambda: steps.append(1), 1_000)
+        limits.skip_older_queued(connection, dict.fromkeys(jobs, 1), 3, at_once=True)
+        connection.set_progress_handler(None, 0)
+        left = connection.execute("SELECT tick_us, count(*) FROM scheduler_runs WHERE state = 'queued'")
+        assert left.fetchall() == [(2, 500)]
+    assert len(steps) < 200

@@ -14,6 +14,7 @@ from everytick import AsyncIOScheduler
 from everytick.engine import heartbeats
 from everytick.engine.registry import Registry
 from everytick.store import statements
+from everytick.store import writer as writer_module
 from everytick.store.connections import Connection, transaction
 from everytick.store.opening import ledger_at
 from everytick.store.writer import Writer
@@ -147,3 +148,30 @@ def test_commits_of_the_heartbeat_alone_get_into_the_file_too(tmp_path: Path) ->
     writer.close()
     # A commit itself would begin to do so after some thousand pulses, with a log of 80 MB.
     assert pulses < 1_000
+
+
+def test_it_is_looked_whether_runs_are_entered_only_where_some_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_GLANCE_SECONDS", 0.0)
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger.prepare()
+    glances: list[bool] = []
+
+    def glance() -> bool:
+        glances.append(True)
+        # Once more, as long as something is due.
+        return len(glances) < 3
+
+    writer = Writer(ledger, glance=glance, pulse_seconds=60)
+    writer.start()
+    for _commit in range(3):
+        writer.submit(lambda _: None).result(10)
+    # Such as outcomes: nobody waits for anything by them.
+    assert not glances
+
+    writer.submit(lambda _: writer.glance_soon()).result(10)
+    wait_for(lambda: len(glances) == 3, "all that was due to be entered")
+    writer.submit(lambda _: None).result(10)
+    writer.close()
+    assert len(glances) == 3

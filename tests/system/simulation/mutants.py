@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from unittest.mock import patch
 
@@ -137,8 +138,8 @@ def a_failed_claim_is_forgotten() -> AbstractContextManager[Any]:
 def a_run_is_entered_before_it_is_recorded_as_started() -> AbstractContextManager[Any]:
     usual = admission.Admission.dispatch
 
-    def dispatch(self: Any, found: list[Claim]) -> None:
-        for claim in found:
+    def dispatch(self: Any, found: list[list[Claim]]) -> None:
+        for claim in chain.from_iterable(found):
             claim.started = True
         usual(self, found)
 
@@ -149,8 +150,8 @@ def a_run_is_entered_before_it_is_recorded_as_started() -> AbstractContextManage
 def a_run_begins_at_its_tick_and_not_at_its_due_instant() -> AbstractContextManager[Any]:
     usual = admission.Admission.dispatch
 
-    def dispatch(self: Any, found: list[Claim]) -> None:
-        for claim in found:
+    def dispatch(self: Any, found: list[list[Claim]]) -> None:
+        for claim in chain.from_iterable(found):
             claim.due = claim.tick or claim.due
         usual(self, found)
 

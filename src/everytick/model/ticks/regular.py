@@ -20,8 +20,8 @@ class IntervalTicks:
         self.canonical = f"interval {step}us from {anchor}{bounds(start, end)}"
 
     def next(self, after: int) -> int | None:
-        if self._start is not None:
-            after = max(after, self._start - 1)
+        if self._start is not None and after < self._start:
+            after = self._start - 1
         tick = self._anchor + ((after - self._anchor) // self.step + 1) * self.step
         return None if tick > (LAST if self._end is None else self._end) else tick
 

@@ -281,4 +281,4 @@ CREATE INDEX scheduler_jobs_group ON scheduler_jobs (group_name) WHERE group_nam
 
 ALTER TABLE scheduler_jobs ADD COLUMN options_data TEXT;
 
-INSERT INTO scheduler_ledger_version (version_num) VALUES ('0014');
+INSERT INTO scheduler_ledger_version (version_num) VALUES ('0015');

@@ -273,4 +273,8 @@ CREATE INDEX scheduler_jobs_group ON scheduler_jobs (group_name) WHERE group_nam
 
 ALTER TABLE scheduler_jobs ADD COLUMN options_data TEXT;
 
-INSERT INTO scheduler_ledger_version (version_num) VALUES ('0014');
+DROP INDEX scheduler_runs_untold;
+
+CREATE INDEX scheduler_runs_untold ON scheduler_runs (finished_us) WHERE (state IN ('failed', 'timed_out') OR state IN ('lost', 'interrupted') OR reason IN ('missed', 'outage') OR reason = 'overlap') AND attempt > COALESCE(told_attempt, -1);
+
+INSERT INTO scheduler_ledger_version (version_num) VALUES ('0015');
