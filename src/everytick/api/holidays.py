@@ -59,7 +59,7 @@ def holidays(country: str, subdivision: str | None = None) -> Calendar:
 def look_up(country: str, subdivision: str | None) -> Calendar:
     """Return the same for a country that a request names: ValueError has the sentence without a line.
 
-    What is named is compared with what the package lists, and never imported.
+    The name is compared with what the package lists, and never imported.
     """
     try:
         from holidays import country_holidays, list_supported_countries

@@ -9,6 +9,7 @@
 - `admission`: claimed runs, until they are due, recorded as started, and have a slot
 - `tasks`: the tasks in which runs are called, with fresh context variables
 - `runner`: one claimed run, from its start to its outcome
+- `run_log`: what the log tells of runs: which run it is, and how it ended
 - `executor`: its function, on the event loop or on a thread
 - `context`: the run that a task belongs to
 - `capture`: the error and the log lines of a run

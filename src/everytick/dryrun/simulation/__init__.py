@@ -6,7 +6,7 @@ ticks and its decisions after an outage:
 - the schedule is started for the first time at the beginning, and nothing is paused
 - an outage is sudden, and found out as soon as the schedule is up again
 - each run takes as long as it is said to, and succeeds; there are as many workers as are needed
-- a backfill that goes on has what is left of it before it at the beginning; its runs under way begin anew
+- a backfill that goes on has its remaining runs before it at the beginning; its runs under way begin anew
 
 Rooms: `timeline` (the ticks of a span), `one_job` (what becomes of them), `groups` (jobs that wait for each
 other), `backfills` (runs for past ticks), `slots` (the runs of a job), `results`.
@@ -68,7 +68,7 @@ def simulate(
         durations: how long a run of a job takes in microseconds, and where that is known from; others take
             no time at all.
         group_limits: how many runs of a group may be under way at once.
-        backfills: those that go on, with what is left of them.
+        backfills: those that go on, with their remaining runs.
         progress: called now and then with the part that is done, from 0 to 1.
 
     Instants are microseconds since the epoch.

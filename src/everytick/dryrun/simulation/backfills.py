@@ -121,7 +121,7 @@ class BackfillRuns:
             self._start(run, now)
 
     def close(self) -> None:
-        """Account for what is left when nothing happens any more."""
+        """Account for the runs that remain when nothing happens any more."""
         self.result.left = self._left + len(self._waiting)
         if self.result.left:
             self.result.ended = None

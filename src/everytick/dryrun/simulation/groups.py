@@ -34,7 +34,7 @@ class Places:
 
 
 class Together(Protocol):
-    """What is simulated instant by instant, beside others or alone."""
+    """One who is simulated instant by instant, beside others or alone."""
 
     @property
     def to_be_walked(self) -> int:
