@@ -5,9 +5,12 @@ It shares no code with the scheduler, and computes the ticks in plain arithmetic
 - `completeness`: every tick has one outcome, every row has a tick
 - `consistency`: the ledger agrees with what the tasks recorded
 - `filling`: each past tick has one run of its backfill
+- `waiting`: of ticks that wait for earlier runs, which one does, and what makes way for it
+- `told`: what runs say of themselves is on record
 - `requests`: what people asked of single runs is carried out
 - `deploys`: a job that the code lacks does not fire
 - `causes`: a tick whose run did not succeed needs a cause
+- `pauses`: what falls into a pause
 - `processes`: exit codes and logs of the processes
 """
 
@@ -15,7 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from torture import causes, completeness, consistency, deploys, filling, processes, requests
+from torture import (
+    causes,
+    completeness,
+    consistency,
+    deploys,
+    filling,
+    pauses,
+    processes,
+    requests,
+    told,
+    waiting,
+)
 from torture.faults import Harm
 from torture.history import History, Violation
 
@@ -26,11 +40,13 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     completeness.early,
     completeness.not_unique,
     completeness.startups,
+    completeness.started_anew,
     filling.filled,
     filling.one_at_a_time,
     requests.run_by_hand,
     requests.cancelled,
     requests.retried,
+    requests.taken_back,
     consistency.ledger_against_file,
     consistency.attempts_against_file,
     consistency.owners,
@@ -40,6 +56,9 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     consistency.overlap_skips,
     consistency.groups,
     consistency.replaced,
+    waiting.newest_only,
+    waiting.makes_way,
+    told.told,
     deploys.removed,
     causes.repeated,
     causes.ends,
@@ -49,8 +68,8 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     causes.late,
     causes.entered_late,
     causes.beyond_grace,
-    causes.pauses,
-    causes.entered_in_pauses,
+    pauses.pauses,
+    pauses.entered_in_pauses,
     processes.oddities,
     processes.exits,
     processes.cuts,

@@ -144,7 +144,7 @@ class History:
     requested: one-off ticks that were asked for while the world ran: (job, tick, instant of the request);
         each must have exactly one outcome.
     fills: backfills that were asked for: (number, first tick, last tick, instant of the request).
-    asked: what was asked of single runs.
+    asked: what was asked of single runs. reports: what attempts said of themselves, where that was read.
     refused: jobs that could not be added, as was said: none of them may be there.
     oddities: what the nemesis itself saw and must not be.
     """
@@ -162,6 +162,7 @@ class History:
     requested: list[tuple[str, int, int]] = field(default_factory=list)
     fills: list[tuple[int, int, int, int]] = field(default_factory=list)
     asked: list[Request] = field(default_factory=list)
+    reports: list[Row] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     oddities: list[str] = field(default_factory=list)
 
