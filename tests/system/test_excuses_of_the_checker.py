@@ -50,9 +50,7 @@ def test_a_run_goes_on_no_longer_than_its_process() -> None:
 
 
 @pytest.mark.parametrize(("freed", "number"), [(165, 0), (140, 1)])
-def test_a_lost_run_is_given_up_only_while_another_one_that_does_not_end_has_its_place(
-    freed: float, number: int
-) -> None:
+def test_a_lost_run_is_given_up_only_while_another_one_has_its_place(freed: float, number: int) -> None:
     lost = row(120, "lost", started_us=120, finished_us=126)
     killed = fault("kill", 125, 125, 1)
     it = of_one_job(
@@ -60,8 +58,18 @@ def test_a_lost_run_is_given_up_only_while_another_one_that_does_not_end_has_its
     )
     it = lived(it, 1, end=us(125))
     assert len(found(causes.given_up, it)) == number
-    # Another body has an end, so that its job has no such excuse.
-    assert len(found(causes.given_up, replace(it, schedule=[JobSpec("job", SECOND, "slow")]))) == 1
+
+
+@pytest.mark.parametrize(("free", "number"), [(1.2, 0), (1.8, 1)])
+def test_a_lost_run_may_be_given_up_where_its_place_is_free_for_moments_only(
+    free: float, number: int
+) -> None:
+    lost = row(120, "lost", started_us=120, finished_us=126)
+    others = [row(tick, claimed_us=tick, finished_us=tick + 4 - free) for tick in range(124, 176, 4)]
+    it = of_one_job(
+        {}, lost, *others, starts=(start(120, pid=1, end=None),), faults=(fault("kill", 125, 125, 1),)
+    )
+    assert len(found(causes.given_up, lived(it, 1, end=us(125)))) == number
 
 
 @pytest.mark.parametrize(("freed", "number"), [(174, 0), (162, 1)])

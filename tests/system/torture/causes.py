@@ -179,7 +179,8 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
         end = min(harm.instants(last), default=0)
         if deploys.is_removed_between(history, spec, cut, end):
             continue
-        held = _held(history, harm, spec, row)
+        # While other runs have all places of its job it waits, also those of processes that died meanwhile.
+        held = places.all_held_by_others(history, harm, row, spec.max_instances)
         if harm.well_between(cut, end, _TAKEN, but=held) and not paused_between(history, spec, cut, end):
             sentence = f"was left {row['state']} though it might have begun again"
             yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
@@ -302,7 +303,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
 
 
 def _held(history: History, harm: Harm, spec: JobSpec, row: Row) -> list[tuple[int, int]]:
-    """Return when a run waited since others held all places of its job.
+    """Return when a tick waited since others held all places of its job.
 
     Where there is one place, and each run ends, it is enough to know when the earlier ones ended.
     """

@@ -23,6 +23,8 @@ _UNRECORDED = ("could not be written to the ledger", "ended without waiting for 
 _AFTERMATH, _ASLEEP = 3 * SECOND, 33 * SECOND
 # A body that does not say when it ends was cancelled, by its time limit or before.
 _LONGEST = 3 * SECOND
+# Between two times that do not count, a process that is well may not have looked for so long.
+_MOMENT = 3 * SECOND // 2
 # A process is not asked to be quick in its first second, when others start as well.
 _WARMING = SECOND
 _MINUTE = 60 * SECOND
@@ -121,10 +123,10 @@ class Harm:
     ) -> Life | None:
         """Return a process that was well for so long between two instants, while something was due.
 
-        but: times that do not count.
+        but: times that do not count, in their order, if they leave no more than moments between them.
         """
         while begin + length < end:
-            counts = not any(first < begin + length and last > begin for first, last in but)
+            counts = not but or _longest_between(but, begin, begin + length) > _MOMENT
             counts = counts and self._clock.shows(begin) >= due
             if counts and (life := self.someone_fit(begin, begin + length, busy)):
                 return life
@@ -184,6 +186,15 @@ class Harm:
             self.near(at - int(before * SECOND), at + int(after * SECOND), kinds)
             for at in self.instants(shown)
         )
+
+
+def _longest_between(times: Iterable[tuple[int, int]], begin: int, end: int) -> int:
+    """Return for how long none of some times was, at most, between two instants."""
+    longest, free = 0, begin
+    for first, last in times:
+        if first < end and last > free:
+            longest, free = max(longest, first - free), last
+    return max(longest, end - free)
 
 
 def _froze_with_the_ledger(fault: Fault, lives: Iterable[Life]) -> bool:
