@@ -99,3 +99,16 @@ async def test_none_is_made_where_one_of_them_was_alive_when_it_started(
         beat = scheduler._process._heartbeats._last_beat  # type: ignore[union-attr]
         await until(lambda: scheduler._process._heartbeats._last_beat > beat)  # type: ignore[union-attr]
         assert rows_of(scheduler, "boot") == []
+
+
+async def test_each_start_among_the_dead_has_a_number_of_its_own(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(task, id="boot")
+    for number in (1, 2):
+        async with scheduler:
+            await until(lambda number=number: len(rows_of(scheduler, "boot")) == number)
+    # It had joined the first start, and counted the second one later.
+    change(scheduler.ledger, ENTER, "one", since := ticks.now(), since)
+    async with scheduler:
+        end(scheduler, "one", since, since, has_died=True)
+        runs = await until(lambda: len(found := rows_of(scheduler, "boot")) == 3 and found)
+        assert [run["start_number"] for run in runs] == [1, 2, 3]
