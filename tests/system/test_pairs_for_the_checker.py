@@ -331,6 +331,12 @@ def both_places_of_its_job_were_held(excused: bool) -> History:
     return of_one_job({"max_instances": 2}, *held, row(160, claimed_us=178.5, finished_us=179))
 
 
+@pair(causes.late)
+def it_waited_behind_an_earlier_run_and_was_given_up(excused: bool) -> History:
+    waits = row(160, "skipped", reason="missed", attempt=1, finished_us=172)
+    return of_one_job({}, row(159, finished_us=175 if excused else 161), waits)
+
+
 @pair(causes.entered_late)
 def it_waits_for_a_place_in_its_group(excused: bool) -> History:
     body = start(160, at=us(164), end=us(164.1))

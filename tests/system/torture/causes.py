@@ -305,9 +305,11 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
 def _held(history: History, harm: Harm, spec: JobSpec, row: Row) -> list[tuple[int, int]]:
     """Return when a tick waited since others held all places of its job.
 
-    Where there is one place, and each run ends, it is enough to know when the earlier ones ended.
+    Where there is one place, and each run ends, it is enough to know when the earlier ones ended; but not for
+    a tick that was given up while it waited, before they had.
     """
-    if spec.max_instances == 1 and spec.body != "endless":
+    waited = row["attempt"] and row["claimed_us"] is None
+    if spec.max_instances == 1 and spec.body != "endless" and not waited:
         return []
     return places.all_held_by_others(history, harm, row, spec.max_instances)
 
