@@ -33,7 +33,7 @@ help:
 	@echo 'make test        every test'
 	@echo 'make test-quick  the tests that install nothing, $(QUICK_JOBS) at a time'
 	@echo 'make torture     $(MINUTES) minute(s) of kills, stops, locks and clock steps, then a check (MINUTES=, SEED=, POSTGRES=1, BOUNCER=1)'
-	@echo 'make simulate-faults  kills, stops, locks and clock steps in simulated time, of many seeds (SEEDS=, SEED=, MUTANTS=1)'
+	@echo 'make simulate-faults  kills, stops, locks and clock steps in simulated time, of many seeds (SEEDS=, SEED=, JOBS=, MUTANTS=1)'
 	@echo 'make coverage    the quick tests with coverage by branch'
 	@echo 'make bench-cluster  measure many processes on one database, beside others (QUICK=1: small, writes no page)'
 	@echo 'make bench-tabs  measure how late a job is while 100 pages of the dashboard are open, and print it'
@@ -135,7 +135,7 @@ torture: $(READY)
 
 # Says which seeds these are; those of SEED=N begin with N.
 simulate-faults: $(READY)
-	PYTHONPATH=tests/support:tests/system $(RUN) simulation --seeds $(SEEDS)$(if $(SEED), --seed $(SEED))$(if $(MUTANTS), --mutants)
+	PYTHONPATH=tests/support:tests/system $(RUN) simulation --seeds $(SEEDS)$(if $(SEED), --seed $(SEED))$(if $(JOBS), --jobs $(JOBS))$(if $(MUTANTS), --mutants)
 
 coverage: $(READY)
 	$(RUN) pytest -m "not full" -n $(QUICK_JOBS) --cov --cov-report term

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from simulation.mutants import MUTANTS
 from simulation.plan import JOBS, Act, Plan, plan_of
+from simulation.seeds import costs, outcomes
 from simulation.shrinking import shrink
 from simulation.story import tell
 from torture.world import SECOND
@@ -69,6 +71,9 @@ _FOUND = {
         18.0,
         (Act(13.85, "pause", job="slow", seconds=4.0), Act(13.95, "set clock", number=-3)),
     ),
+    "a start of several on hosts of their own, that find only dead ones": Plan(
+        2, ("quick", "morph", "boot"), 3, True, 12, 2.0, 9.0, (Act(6.0, "storm"),)
+    ),
 }
 
 
@@ -117,6 +122,15 @@ def test_a_planted_bug_is_found(name: str) -> None:
             told(seed)
             return
     pytest.fail(f"none of {_FOUND_WITHIN} seeds found it")
+
+
+def test_several_processes_tell_of_many_seeds_what_one_does_and_what_a_seed_costs() -> None:
+    alone, together = (list(outcomes([11, 31], jobs)) for jobs in (1, 2))
+
+    assert [replace(it, cpu=0) for it in together] == [replace(it, cpu=0) for it in alone]
+    assert [(it.seed, it.broken) for it in alone] == [(11, False), (31, False)]
+    [line] = costs([replace(it, cpu=1.0, slots=1, seconds=90) for it in alone])
+    assert line == "2 seed(s) with 1 or 2 processes: 1.0 s of CPU each, for 90 simulated seconds"
 
 
 def test_a_history_is_shrunk_to_the_act_that_breaks_something() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from torture import causes, completeness, consistency
+from torture import causes, completeness, consistency, pauses
 from torture.__main__ import torture
 from torture.checker import violations
 from torture.faults import Harm
@@ -289,7 +289,7 @@ def test_a_tick_that_was_claimed_before_the_clock_was_set_back_and_the_job_pause
         Command("resume", "job", us(118.2), us(118.3), True),
     ]
     history = replace(good(), clock=clock, runs=[row(115)], commands=commands)
-    found = list(causes.pauses(history, Harm(history)))
+    found = list(pauses.pauses(history, Harm(history)))
     assert len(found) == number, found
 
 

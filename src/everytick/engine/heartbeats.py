@@ -70,12 +70,15 @@ class Heartbeats:
         self._history = int(history_days * ticks.DAY)
         # Heartbeats of others as last seen, and since when they are the same.
         self._watched: dict[str, tuple[int, float]] = {}
-        # Those found at the start, as long as none of them has sent a heartbeat.
+        # Those found at the start, as long as none of them has sent a heartbeat; and those of them that are
+        # not written down any more.
         self._doubtful: set[str] = set()
+        self._vanished: set[str] = set()
         # The jobs that cannot run here, as the ledger was told last.
         self._reported: str | None = None
         self._start_number = 0
-        self._joined = False
+        # When it joined, in microseconds UTC; 0 before.
+        self._joined = 0
         # Jobs whose runs are left to others, and why.
         self._left: dict[str, str] = {}
         # Runs that nobody can take.
@@ -99,7 +102,7 @@ class Heartbeats:
         self._doubtful = set(registration.peers)
         self._start_number = registration.start_number
         self.moving |= registration.moving
-        self._joined = True
+        self._joined = registration.joined
 
     @property
     def sees_others(self) -> bool:
@@ -201,7 +204,7 @@ class Heartbeats:
         if not self._show_life_alone(connection, dead):
             # After a power cut no process is alive, so a heartbeat need not reach the disk.
             self._in_transaction(connection, lambda inside: self._beat(inside, dead), durable=False)
-        if dead:
+        if dead or self._vanished:
             self._in_transaction(connection, lambda inside: self._reap_all(inside, dead), scope=Scope.RARE)
 
     def _show_life_alone(self, connection: Connection, dead: list[tuple[str, int, int]]) -> bool:
@@ -267,6 +270,7 @@ class Heartbeats:
             if self._is_dead(process_id, host, pid, beat, now):
                 dead.append((process_id, beat, beat_us))
         shown = {row[0] for row in rows}
+        self._vanished = self._doubtful - shown
         self._watched = {name: seen for name, seen in self._watched.items() if name in shown}
         if is_on_server(connection):
             since = (seen[1] for seen in self._watched.values())
@@ -280,37 +284,43 @@ class Heartbeats:
         return ticks.FOREVER
 
     def _reap_all(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
-        return [claim for one in dead for claim in self._reap(connection, *one)]
+        in_doubt = bool(self._doubtful)
+        for one in dead:
+            self._reap(connection, *one)
+        if not (in_doubt and self._is_new_start(connection) and self._me.role.claims):
+            return []
+        # Others who found the same count to the same number, so that it has its startup runs once.
+        number = self._start_number + 1
+        return claims.claim_startup(connection, self._me, list(self._jobs.values()), number)
+
+    def _is_new_start(self, connection: Connection) -> bool:
+        """Return whether all that were there were dead already: then this was in truth a start (R3)."""
+        for process_id in self._vanished:
+            if not workers.had_died(connection, process_id, self._joined):
+                # It has stopped in order, or shown a heartbeat: the schedule was up.
+                self._doubtful.clear()
+                return False
+            self._doubtful.discard(process_id)
+        return not self._doubtful
 
     def _is_dead(self, process_id: str, host: str, pid: int, beat: int, now: float) -> bool:
         if workers.is_provably_dead(self._me, process_id, host, pid):
             return True
         before = self._watched.get(process_id)
         if before is None or before[0] != beat:
-            if before is not None:
+            if before is not None and process_id in self._doubtful:
                 # A heartbeat: the schedule was up when this process joined it.
                 self._doubtful.clear()
             self._watched[process_id] = (beat, now)
             return False
         return now - before[1] >= LEASE_SECONDS
 
-    def _reap(self, connection: Connection, process_id: str, beat: int, beat_us: int) -> list[Claim]:
+    def _reap(self, connection: Connection, process_id: str, beat: int, beat_us: int) -> None:
         lost = workers.reap(connection, process_id, beat, beat_us)
         self._watched.pop(process_id, None)
-        if lost is None:
-            return []
-        logger.warning("process {} died, lost with it: {}", str(process_id)[:8], counted(lost, "run"))
-        if process_id not in self._doubtful:
-            return []
-        self._doubtful.remove(process_id)
-        if self._doubtful:
-            return []
-        # All that were there were dead already: joining them was in truth a start of the schedule.
-        # Others who found the same count to the same number, so that it has its startup runs once.
-        if not self._me.role.claims:
-            return []
-        number = self._start_number + 1
-        return claims.claim_startup(connection, self._me, list(self._jobs.values()), number)
+        if lost is not None:
+            self._doubtful.discard(process_id)
+            logger.warning("process {} died, lost with it: {}", str(process_id)[:8], counted(lost, "run"))
 
     def _settle_disabled(self, connection: Connection) -> None:
         """Let the ledger say which jobs no process is set to run, as processes come and go."""

@@ -214,7 +214,7 @@ def running(connection: Connection) -> list[Running]:
 
 
 def unfinished(connection: Connection, one: Running) -> Unfinished | None:
-    """Return how much of a backfill remains; None if its ticks cannot be computed here. Needs no transaction."""
+    """Return how far a backfill is; None if its ticks cannot be computed here. Needs no transaction."""
     it = _backfill(connection.execute(sql.READ, {"backfill_id": one.number}).fetchone())
     if it is None or (schedule := it.wanted.schedule) is None:
         return None

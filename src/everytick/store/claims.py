@@ -148,7 +148,7 @@ def may_begin(job: Job, due: int, now: int) -> bool:
     """Return whether a run may be recorded as started now, so that its beginning needs no other write.
 
     Ahead of its due instant only if it may run again after a crash: a kill in between would end it otherwise.
-    And without jitter: of two ticks the later one may be due earlier, and the other is only reserved until then.
+    And without jitter: of two ticks the later one may be due earlier; the other is only reserved until then.
     """
     is_ahead = job.options.on_crash == "rerun" and not job.schedule.jitter
     return due <= (now + AHEAD if is_ahead else now)

@@ -38,9 +38,10 @@ def register(
     owner.claim(connection, application)
     now = ticks.now()
     found = _clear_dead(connection, me)
-    if me.role.claims and not found.peers:
-        row = connection.execute(sql.LAST_START_NUMBER).fetchone()
-        found.start_number = _start_number(row[0]) + 1
+    if me.role.claims:
+        # That of a start which a process counted after it had joined stands in its startup runs alone.
+        last = _start_number(connection.execute(sql.LAST_START_NUMBER).fetchone()[0])
+        found.start_number = last if found.peers else last + 1
     found.joined = workers.enter(connection, me, found.start_number)
     if me.role.claims:
         definitions.define(connection, jobs, now, found, is_whole=is_whole, digest=me.schedule_digest)

@@ -78,6 +78,11 @@ VALUES (:process_id, :role, :started, :ended, :has_died)
 ON CONFLICT (process_id, started_us) DO UPDATE SET ended_us = excluded.ended_us, has_died = excluded.has_died
 """
 
+READ_END = """
+SELECT has_died, ended_us FROM scheduler_past_processes WHERE process_id = :process_id
+ORDER BY ended_us DESC LIMIT 1
+"""
+
 # On a server, before the row of the process: that may be alive, and about to write down how they ended.
 LOCK_RUNS_OF = """
 SELECT run_id FROM scheduler_runs WHERE run_id IN (

@@ -195,6 +195,12 @@ def reap(connection: Connection, process_id: str, beat: int, beat_us: int) -> in
     return lose_runs(connection, process_id, beat_us)
 
 
+def had_died(connection: Connection, process_id: str, by: int) -> bool:
+    """Return whether a process is on record as one that died, with no heartbeat after an instant."""
+    row = connection.execute(process_sql.READ_END, {"process_id": process_id}).fetchone()
+    return row is not None and row[0] == 1 and type(row[1]) is int and row[1] <= by
+
+
 def is_provably_dead(me: Identity, process_id: str, host: str, pid: int) -> bool:
     """Return whether a process is gone for certain: of this very host, and without its pid."""
     # A file takes any type in any column. A number that no system gives out is no pid: the heartbeat decides.

@@ -10,5 +10,6 @@
 - `story`: a world from its beginning to its end, and its history, which the torture's `checker` judges
 - `shrinking`: cuts a plan that breaks the contract to its shortest
 - `mutants`: bugs to be planted in the engine, each of which must be found
+- `seeds`: the worlds of many seeds, over several processes
 - `python -m simulation` runs it for any number of seeds
 """

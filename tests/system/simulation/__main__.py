@@ -21,6 +21,7 @@ from loguru import logger  # noqa: E402
 
 from simulation.mutants import MUTANTS  # noqa: E402
 from simulation.plan import Plan, plan_of  # noqa: E402
+from simulation.seeds import Outcome, costs, found_by, outcomes  # noqa: E402
 from simulation.shrinking import kind, shrink  # noqa: E402
 from simulation.story import Story, tell  # noqa: E402
 from torture.report import explained, summary  # noqa: E402
@@ -33,37 +34,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="simulation")
     parser.add_argument("--seeds", type=int, default=1, help="of how many seeds (default: 1)")
     parser.add_argument("--seed", type=int, help="the first of them (default: another one each time)")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at a time (default: 1)")
     parser.add_argument("--mutants", action="store_true", help="which seeds find the planted bugs")
     chosen = parser.parse_args(arguments)
     first = time.time_ns() // 1_000_000 % 1_000_000_000 if chosen.seed is None else chosen.seed
     print(f"{chosen.seeds} seed(s) from {first} on", flush=True)
-    if chosen.mutants:
-        return _find_mutants(range(first, first + chosen.seeds))
-    begun, ticks, seconds, broken = time.process_time(), 0, 0.0, []
-    for seed in range(first, first + chosen.seeds):
-        story = tell(plan_of(seed))
-        ticks, seconds = ticks + story.ticks, seconds + story.seconds
-        if chosen.seeds == 1:
-            print(story.plan, *summary(story.history), f"history {story.digest}", sep="\n")
-        if story.violations:
-            broken.append(seed)
-            print(*_told(story, shrinks=len(broken) <= _MOST), sep="\n", flush=True)
-    took = time.process_time() - begun
+    seeds = range(first, first + chosen.seeds)
+    return _find_mutants(seeds, chosen.jobs) if chosen.mutants else _run(seeds, chosen.jobs)
+
+
+def _run(seeds: Sequence[int], jobs: int) -> int:
+    found: list[Outcome] = []
+    broken = 0
+    for outcome in outcomes(seeds, jobs):
+        found.append(outcome)
+        if outcome.broken or len(seeds) == 1:
+            broken += outcome.broken
+            # The same once more: it is deterministic.
+            story = tell(plan_of(outcome.seed))
+            if len(seeds) == 1:
+                print(story.plan, *summary(story.history), f"history {story.digest}", sep="\n")
+            if outcome.broken:
+                print(*_told(story, shrinks=broken <= _MOST), sep="\n", flush=True)
+    ticks, seconds = sum(it.ticks for it in found), sum(it.seconds for it in found)
+    took = sum(it.cpu for it in found)
     print(
-        f"{len(broken)} of {chosen.seeds} seed(s) from {first} on broke the contract;"
+        f"{broken} of {len(seeds)} seed(s) from {seeds[0]} on broke the contract;"
         f" {ticks:,} ticks in {seconds:,.0f} simulated seconds took {took:.1f} s of CPU,"
-        f" {ticks / took * 60:,.0f} ticks a minute"
+        f" {ticks / took * 60:,.0f} ticks a minute, {took / len(seeds):.1f} s a seed",
+        *costs(found),
+        sep="\n",
     )
     return 1 if broken else 0
 
 
-def _find_mutants(seeds: Sequence[int]) -> int:
+def _find_mutants(seeds: Sequence[int], jobs: int) -> int:
     survived = 0
-    for name, mutant in MUTANTS.items():
-        found = next((seed for seed in seeds if mutant.is_found_by(seed)), None)
+    for name, found in found_by(seeds, jobs):
         survived += found is None
         said = "none of the seeds finds it" if found is None else f"seed {found}"
-        print(f"{name}: {said} ({mutant.seed} is in its line)", flush=True)
+        print(f"{name}: {said} ({MUTANTS[name].seed} is in its line)", flush=True)
     return 1 if survived else 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 
 from everytick import current_run
 from everytick.system import system
@@ -108,6 +109,27 @@ async def endless() -> None:
         await asyncio.Event().wait()
     finally:
         mark("end")
+
+
+async def dated(day: date) -> None:
+    """Take a date, which a person has given as a text."""
+    mark("start")
+    mark("end")
+    if not isinstance(day, date):
+        raise TypeError(f"{day!r} is no date")
+
+
+async def telling() -> dict[str, int]:
+    """Say how far it is, twice, and return which attempt it is."""
+    mark("start")
+    run = current_run()
+    assert run is not None
+    run.progress(0.25, "begun")
+    await asyncio.sleep(3.4)
+    run.progress(0.75, "nearly done")
+    await asyncio.sleep(0.4)
+    mark("end")
+    return {"run": run.run_id, "attempt": run.attempt}
 
 
 async def deaf() -> None:

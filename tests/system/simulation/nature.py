@@ -9,11 +9,12 @@ from typing import Any
 from everytick import AsyncIOScheduler
 from everytick.settings import SchedulerSettings
 
+from simulation import bodies
 from simulation.disk import Disk
 from simulation.engine import EngineProcess
 from simulation.people import People
 from simulation.plan import Act, Plan
-from simulation.seam import BASE, WallClock
+from simulation.seam import WallClock
 from simulation.world import MILLISECOND, SECOND, World
 from torture.history import Command, Fault, Life, WorldClock
 
@@ -21,9 +22,8 @@ from torture.history import Command, Fault, Life, WorldClock
 _PAUSES = (0.0, 0.1, 0.5, 2.0)
 # How long it takes at most until a process has ended that is asked to, and until all are up, in seconds.
 _PATIENCE = 60
-# How long the world is left alone at the end, in seconds: runs that were cut off must be found, by heartbeat
-# or lease, and a process that sleeps must notice that the clock was set, within 30 s (R10).
-QUIET = 45
+# How long it takes at most until a run begins again that was cut off with its process, in seconds.
+_RESCUED = 25
 _LOOK = 20 * MILLISECOND
 
 
@@ -55,7 +55,7 @@ class Nature:
         self.faults: list[Fault] = []
         self.commands: list[Command] = []
         self.oddities: list[str] = []
-        self.clock = WorldClock(BASE // 1000)
+        self.clock = WorldClock(clock.base // 1000)
         self.until = 0
         self._world, self._plan, self._wall, self._disk = world, plan, clock, disk
         self._settings, self._declare = settings, declare
@@ -104,7 +104,7 @@ class Nature:
         for job in sorted(self._paused):
             self.oddities.append(f"{job} could not be resumed within a minute")
         self._wait_until(lambda: all(slot.process and slot.process.is_up() for slot in self._slots))
-        self._world.sleep(QUIET * SECOND)
+        self._world.sleep(self._plan.quiet * SECOND)
         self.until = self.clock.shows(self._now)
         self._closing = True
         for slot in self._slots:
@@ -147,6 +147,23 @@ class Nature:
             self._slots[act.slot].pause = act.seconds
             process.kill()
             self._note("kill young" if young else "kill", process.pid, self._now)
+
+    def _poison(self, act: Act) -> None:
+        """Kill the process of a run each time that it begins, as a run does that takes down its process."""
+        starts, seen, run, kills = bodies.marks.starts, len(bodies.marks.starts), 0, 0
+        give_up = self._world.now + _RESCUED * SECOND
+        while kills < act.number and self._world.now < give_up:
+            begun, seen = starts[seen:], len(starts)
+            found = next((it for it in begun if it.job == act.job and it.run == (run or it.run)), None)
+            if found is None:
+                self._world.sleep(_LOOK)
+                continue
+            run, process = found.run, self.process_of(found.pid)
+            self._world.sleep(int(act.seconds * SECOND))
+            if process is not None and process.alive:
+                process.kill()
+                self._note("kill", process.pid, self._now)
+                kills, give_up = kills + 1, self._world.now + _RESCUED * SECOND
 
     def _kill_all(self, act: Act) -> None:
         for slot in self._slots:
@@ -192,6 +209,11 @@ class Nature:
             ending.append(self._program.start(self._terminate, each, name="terminate"))
         for thread in ending:
             thread.join()
+
+    def _terminate_all(self, act: Act) -> None:
+        for slot in self._slots:
+            slot.pause = act.seconds
+            self._program.start(self._terminate, Act(act.at, "terminate", slot.number), name="terminate")
 
     def _storm(self, act: Act) -> None:
         for slot in self._slots:
@@ -259,6 +281,9 @@ class Nature:
     def _add(self, act: Act) -> None:
         self.people.add(act.number)
 
+    def _offer(self, act: Act) -> None:
+        self.people.offered(act.number)
+
     def _run_now(self, act: Act) -> None:
         if act.job in self._plan.jobs:
             self.people.run_now(act.job)
@@ -313,9 +338,11 @@ class Nature:
 _ACTS: dict[str, Callable[[Nature, Act], None]] = {
     "kill": Nature._kill,
     "kill all": Nature._kill_all,
+    "poison": Nature._poison,
     "stop": Nature._stop,
     "terminate": Nature._terminate,
     "terminate twice": Nature._terminate,
+    "terminate all": Nature._terminate_all,
     "redeploy": Nature._redeploy,
     "redeploy all": Nature._redeploy_all,
     "storm": Nature._storm,
@@ -327,6 +354,7 @@ _ACTS: dict[str, Callable[[Nature, Act], None]] = {
     "lost": Nature._lost,
     "set clock": Nature._step,
     "ask": Nature._add,
+    "offer": Nature._offer,
     "run now": Nature._run_now,
     "cancel": Nature._cancel,
     "retry": Nature._retry,

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from everytick import SchedulerClient
+from everytick.api.offered_jobs import OfferedJobs, Wanted
 from everytick.errors import LedgerError, ScheduleError
+from everytick.model.offers import Offer
 from everytick.settings import SchedulerSettings
 from everytick.store.connections import CommitUnknown
 from everytick.system import system
 
+from simulation import bodies
 from simulation.disk import Disk, MemoryLedger
 from simulation.world import World
 from torture.history import Request
 from torture.world import HOUR, SECOND
 
 _OPEN = "state IN ('queued', 'claimed', 'running', 'retrying') OR rerun_until_us IS NOT NULL"
+_OFFER = Offer("simulation.bodies:dated", bodies.dated, "dated", "bodies.py:1")
 _ENDED = "state IN ('failed', 'timed_out', 'cancelled', 'interrupted', 'lost')"
 
 
@@ -30,6 +35,22 @@ class Client(SchedulerClient):
     def __init__(self, disk: Disk, settings: SchedulerSettings) -> None:
         self._simulated, self._settings = MemoryLedger(disk), settings
         super().__init__("somebody")
+
+    @property
+    def ledger(self) -> Any:
+        return self._simulated
+
+    @property
+    def settings(self) -> SchedulerSettings:
+        return self._settings
+
+
+class OfferingClient(OfferedJobs):
+    """One who adds jobs of the function that is offered, as by the page."""
+
+    def __init__(self, disk: Disk, settings: SchedulerSettings) -> None:
+        self._simulated, self._settings = MemoryLedger(disk), settings
+        super().__init__({_OFFER.reference: _OFFER}, "somebody")
 
     @property
     def ledger(self) -> Any:
@@ -79,6 +100,28 @@ class People:
             self.requested.append((job, tick, begin))
         elif answer == "refused":
             self.refused.append(job)
+
+    def offered(self, milliseconds: int) -> None:
+        """Let two people add a job of an offered function by one id at once, for so long from now.
+
+        Each has another instant; one of them may find that the id is taken.
+        """
+        begin = self._now
+        self._number += 1
+        job, first = f"offered-{self._number}", system.time_ns() // 1000 + milliseconds * 1000
+        asked = []
+        for tick in (first, first + SECOND):
+            date = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=tick)
+            wanted = Wanted({"trigger": "date", "run_date": date}, {"day": "2027-01-17"}, job)
+            program = self._world.new_program("dashboard")
+            found: list[tuple[str, Any]] = []
+            keep = partial(_keep, wanted, OfferingClient(self._disk, self._settings))
+            asked.append((tick, program, found, program.start(_ask, keep, found)))
+        for tick, program, found, thread in asked:
+            thread.join()
+            program.end()
+            if found[0][0] == "done":
+                self.requested.append((job, tick, begin))
 
     def run_now(self, job: str) -> None:
         """Ask for a run of a job."""
@@ -138,17 +181,22 @@ class People:
         """Do something in a process of its own; return what was answered, and the value."""
         program = self._world.new_program("command")
         found: list[tuple[str, Any]] = []
-
-        def run() -> None:
-            try:
-                found.append(("done", act(Client(self._disk, self._settings))))
-            except LedgerError as problem:
-                # What was said of a commit whose answer was lost promises nothing.
-                lost = isinstance(problem.__context__, CommitUnknown)
-                found.append(("unknown" if lost else "refused", None))
-            except ScheduleError:
-                found.append(("refused", None))
-
-        program.start(run).join()
+        program.start(_ask, lambda: act(Client(self._disk, self._settings)), found).join()
         program.end()
         return found[0]
+
+
+def _ask(act: Callable[[], Any], found: list[tuple[str, Any]]) -> None:
+    """Do something; put what was answered into `found`, and the value."""
+    try:
+        found.append(("done", act()))
+    except LedgerError as problem:
+        # What was said of a commit whose answer was lost promises nothing.
+        lost = isinstance(problem.__context__, CommitUnknown)
+        found.append(("unknown" if lost else "refused", None))
+    except ScheduleError:
+        found.append(("refused", None))
+
+
+def _keep(wanted: Wanted, client: OfferingClient) -> None:
+    client.keep(client.draft(_OFFER.reference, wanted))

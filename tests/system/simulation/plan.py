@@ -11,6 +11,12 @@ from dataclasses import dataclass, replace
 
 from torture.world import PAUSABLE, SCHEDULE, SECOND, JobSpec
 
+# What the clock shows in most worlds when they begin, in seconds since 1970: a Saturday in 2027, by day.
+BEGINS = 1_800_100_000
+# Some begin shortly before the end of that Saturday. The days are counted from 1970-01-01.
+_MIDNIGHT = 1_800_144_000
+_SATURDAY, _SUNDAY = 20_834, 20_835
+
 # The first instant at which anything is done to the processes, in seconds: they have begun by then.
 FIRST = 3.0
 # Each schedule has these: one by which a late decision is seen, and one that a redeploy changes.
@@ -28,6 +34,26 @@ MORE_JOBS = (
     JobSpec("named", SECOND, ids=("named", "renamed")),
     JobSpec("named_slow", 2 * SECOND, "slow", ids=("named_slow", "renamed_slow")),
 )
+
+# Those of every fourth world: jobs with excluded days, one that says how far it is and returns something, and
+# some whose runs go on for long while newer ticks wait, or are to take their place.
+NEWEST_JOBS = (
+    JobSpec("but_sunday", SECOND, excluded=(_SUNDAY,)),
+    JobSpec(
+        "only_sunday",
+        2 * SECOND,
+        options="coalesce=False, max_catch_up=3",
+        catch_up=3,
+        excluded=(_SATURDAY,),
+    ),
+    JobSpec("telling", 5 * SECOND, "telling"),
+    JobSpec("newest_of_many", SECOND, "dozer", overlap="wait-one"),
+    JobSpec("replaced_endless", 5 * SECOND, "endless", overlap="replace", ends="cancelled"),
+)
+# What is felt for long after it was done.
+_LONG_FELT = {"set clock", "kill all", "storm", "backfill"}
+# The jobs whose runs take long enough to be harmed, and begin again after a crash.
+_LONG = ("slow", "thread", "pair", "telling")
 
 
 @dataclass(frozen=True)
@@ -56,6 +82,7 @@ class Plan:
     """A world. `seconds`: how long things are done to it.
 
     apart: whether each process is on its own host. grace: how long running jobs get at a stop, in seconds.
+    begins: what the clock shows at first, in seconds since 1970.
     """
 
     seed: int
@@ -66,6 +93,16 @@ class Plan:
     grace: float
     seconds: float
     acts: tuple[Act, ...]
+    begins: int = BEGINS
+
+    @property
+    def quiet(self) -> int:
+        """For how many seconds the world is left alone at its end.
+
+        Runs that were cut off must be found, by heartbeat or lease; where the clock was set, a process that
+        sleeps must notice that, within 30 s (R10); and where all died, those that come must find that out.
+        """
+        return 45 if {act.kind for act in self.acts} & _LONG_FELT else 30
 
     def without(self, acts: Sequence[Act]) -> Plan:
         """Return the same without some acts."""
@@ -76,7 +113,8 @@ class Plan:
         where = "each on a host of its own" if self.apart else "on one host"
         first = (
             f"seed {self.seed}: {self.slots} process(es) {where}, {self.workers} workers each,"
-            f" {self.grace:g} s for a stop, {self.seconds:g} s, jobs {' '.join(self.jobs)}"
+            f" {self.grace:g} s for a stop, {self.seconds:g} s from {self.begins} on,"
+            f" jobs {' '.join(self.jobs)}"
         )
         return "\n".join([first, *(f"  {act}" for act in self.acts)])
 
@@ -101,7 +139,7 @@ def plan_of(seed: int) -> Plan:
     workers = choice.choice([6, 6, 20] if slots > 1 else [12, 20])
     grace = choice.choice([0.3, 2.0, 2.0])
     plan = Plan(seed, jobs, slots, choice.random() < 0.5, workers, grace, FIRST + seconds, ())
-    return _with_more(plan, acts)
+    return _with_newest(_with_more(plan, acts))
 
 
 def _with_more(plan: Plan, acts: list[Act]) -> Plan:
@@ -124,6 +162,23 @@ def _with_more(plan: Plan, acts: list[Act]) -> Plan:
         plan = replace(plan, slots=choice.choice([6, 8, 12]))
     # A run that does not end has its slot for itself, and those that people ask for come in addition.
     return replace(plan, jobs=jobs, workers=plan.workers + 6, acts=_in_order(acts))
+
+
+def _with_newest(plan: Plan) -> Plan:
+    """Return a plan with the newest jobs and faults in every fourth world: drawn apart, as those before."""
+    if plan.seed % 4 != 3:
+        return plan
+    choice = random.Random(f"{plan.seed} newest")
+    some = [job.id for job in NEWEST_JOBS if choice.random() < 0.7]
+    jobs = tuple(dict.fromkeys((*plan.jobs, "slow", *some)))
+    plan = replace(plan, jobs=jobs, workers=plan.workers + 6, begins=_MIDNIGHT - choice.randint(15, 40))
+    acts = list(plan.acts)
+    for _ in range(choice.choice([0, 1, 2, 4, 6])):
+        at, slot = _instant(choice, FIRST, plan.seconds), choice.randrange(plan.slots)
+        job = choice.choice([job for job in _LONG if job in jobs])
+        drawn = choice.choice(_NEWEST)(choice, at, plan.begins)
+        acts += [replace(act, slot=slot, job=act.job or job) for act in drawn]
+    return replace(plan, acts=_in_order(acts))
 
 
 def _in_order(acts: list[Act]) -> tuple[Act, ...]:
@@ -221,3 +276,47 @@ _MORE: dict[str, Callable[[random.Random, float], list[Act]]] = {
     "losing answers": _losing_answers,
     "deploying": _deploying,
 }
+
+
+def _poisoning(choice: random.Random, at: float, _begins: int) -> list[Act]:
+    # A run that takes down its process each time that it begins.
+    return [Act(at, "poison", number=6, seconds=choice.choice([0.0, 0.1, 0.6]))]
+
+
+def _holding_back(choice: random.Random, at: float, begins: int) -> list[Act]:
+    # The run that is under way when its job is paused is cut off, and is asked for something before it can
+    # begin again.
+    at = round(at - (begins + at) % 3 + 3 + choice.uniform(0.1, 0.9), 3)
+    after = [round(at + choice.uniform(*span), 3) for span in ((0.02, 0.2), (2.5, 4.5))]
+    return [
+        Act(at, "pause", job="slow", seconds=choice.choice([8.0, 12.0, 30.0])),
+        Act(after[0], choice.choice(["kill all", "kill all", "redeploy all"])),
+        Act(after[1], choice.choice(["cancel", "cancel", "retry"]), job="slow"),
+    ]
+
+
+def _beginning_anew(choice: random.Random, at: float, _begins: int) -> list[Act]:
+    # Those that begin find only dead ones, and one of them is frozen before it knows that they are.
+    after = round(at + choice.uniform(0.5, 6.0), 3)
+    return [Act(at, "storm"), Act(after, "stop", seconds=choice.choice([18.0, 25.0]))]
+
+
+def _offering(choice: random.Random, at: float, _begins: int) -> list[Act]:
+    return [Act(at, "offer", number=choice.choice([1_500, 3_000, 10_000]))]
+
+
+def _around_midnight(choice: random.Random, _at: float, begins: int) -> list[Act]:
+    # A gap begins on one day and ends on the next one.
+    at = max(FIRST, round(_MIDNIGHT - begins - choice.uniform(12, 25), 3))
+    if choice.random() < 0.5:
+        return [Act(at, "set clock", number=40)]
+    return [Act(at, "terminate all", seconds=30.0)]
+
+
+_NEWEST: tuple[Callable[[random.Random, float, int], list[Act]], ...] = (
+    _poisoning,
+    _holding_back,
+    _beginning_anew,
+    _offering,
+    _around_midnight,
+)

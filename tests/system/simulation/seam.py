@@ -10,20 +10,21 @@ from typing import Any, NoReturn
 from simulation import threads
 from simulation.world import SECOND, Ended, World
 
-# What the wall clock shows, minus what the monotonic clock does, in nanoseconds: it is the year 2027.
-BASE = 1_800_000_000 * SECOND
-
 
 class WallClock:
-    """The clock of the machine, which can be set."""
+    """The clock of the machine, which can be set. `begins`: what it shows at first, in seconds since 1970.
 
-    def __init__(self, world: World) -> None:
+    base: what it shows, minus what the monotonic clock does, as long as it is not set. offset: by how much it
+    was set. Both are nanoseconds.
+    """
+
+    def __init__(self, world: World, begins: int) -> None:
         self._world = world
-        # In nanoseconds.
+        self.base = begins * SECOND - world.now
         self.offset = 0
 
     def time_ns(self) -> int:
-        return self._world.now + BASE + self.offset
+        return self._world.now + self.base + self.offset
 
 
 def parts(world: World, clock: WallClock) -> dict[str, Callable[..., Any]]:

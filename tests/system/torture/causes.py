@@ -6,17 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from torture import deploys
+from torture import deploys, places
 from torture.faults import CLOCK, DEADLY, ENDING, PARTED, Harm, name
-from torture.history import Command, History, Request, Row, Start, Violation
+from torture.history import History, Request, Row, Start, Violation
+from torture.pauses import AHEAD, ENTERING, paused_between, spells
 from torture.world import SECOND, JobSpec
 
 _MOST_CRASHES = 3
 _LATE = ("missed", "outage", "coalesced")
 # The neighbourhood of a tick, in seconds, in which there must be something that excuses its being late.
 _BEFORE, _AFTER = 12, 3
-# A run is claimed a moment before it is due; a pause that comes after that holds from the next tick on.
-_AHEAD = SECOND // 2
 # How late a decision about a tick may be while some process is well: about one that is given up, and about
 # one that runs, whose first owner may have died (then a heartbeat and a sweep lie between).
 _GIVEN_UP, _TAKEN = 3 * SECOND, 10 * SECOND
@@ -26,8 +25,6 @@ _ENTERED, _MOST_BUSY = int(2.5 * SECOND), 4
 # On a server the second process looks for ticks that the first one let pass, those behind it only so often.
 # While several are dead whose leases have not ended, that adds to the time.
 _SWEEP, _LEASE = 5 * SECOND, 15 * SECOND
-# The time that may pass between a task's look at its clock and its first line.
-_ENTERING = 1.5 * SECOND
 
 
 def repeated(history: History, harm: Harm) -> Iterator[Violation]:
@@ -72,16 +69,35 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
         spec = history.specs.get(row["job_id"])
         start = starts.get((attempt["run_id"], attempt["attempt"]))
         by_hand = history.asked_of("cancel", row["run_id"])
-        # Where a person had it tried again since, its row does not tell any more that it made way.
-        made_way = row.get("replaced_by_us") is not None or (
-            spec is not None and spec.overlap == "replace" and bool(history.asked_of("retry", row["run_id"]))
-        )
         due = row["tick_us"] or row["due_us"]
-        wanted = made_way or bool(by_hand) or _was_removed(spec, due, attempt["finished_us"], history)
+        wanted = (
+            bool(by_hand)
+            or _made_way(spec, row, attempt, history)
+            or _was_removed(spec, due, attempt["finished_us"], history)
+        )
         sentence = spec and _wrong_end(spec, attempt, start, harm, wanted=wanted)
         if sentence:
             what = f"{name(row)} attempt {attempt['attempt']} {sentence}"
             yield Violation(what, row["job_id"], row["tick_us"], start.pid if start else 0)
+
+
+def _made_way(spec: JobSpec | None, row: Row, attempt: Row, history: History) -> bool:
+    """Return whether an attempt was asked to end for a later tick of its job, or may have been."""
+    if "kind" in attempt and row.get("replaced_by_us") is not None:
+        return True
+    ended = attempt["finished_us"]
+    if spec is None or spec.overlap != "replace" or ended is None:
+        return False
+    # Where a person had it tried again since, its row does not tell any more for which tick it was. But there
+    # must have been one.
+    again = any(
+        it.attempt > attempt["attempt"] or not it.attempt for it in history.asked_of("retry", row["run_id"])
+    )
+    since = row["tick_us"] or attempt["started_us"] or 0
+    return again and any(
+        other["tick_us"] is not None and since < other["tick_us"] <= ended
+        for other in history.rows_of(spec.id)
+    )
 
 
 def _was_removed(spec: JobSpec | None, due: int, ended: int | None, history: History) -> bool:
@@ -96,6 +112,8 @@ def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, *, 
     state, number = attempt["state"], attempt["attempt"]
     if state == "lost" and not _harmed(attempt, start, harm, (*DEADLY, *ENDING, *PARTED)):
         return "is recorded as lost, though nobody harmed its process"
+    if state == "lost" and start is not None and not _may_be_lost(attempt, start, harm):
+        return "is recorded as lost, though its process was only asked to stop"
     if state == "interrupted" and not _harmed(attempt, start, harm, ENDING):
         return "is recorded as interrupted, though nobody asked its process to stop"
     if state == "cancelled" and not wanted:
@@ -115,12 +133,17 @@ def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm, *, 
     return ""
 
 
+def _may_be_lost(attempt: Row, start: Start, harm: Harm) -> bool:
+    """Return whether nobody could know how an attempt ended: a process that stops in order writes it down."""
+    return _harmed(attempt, start, harm, (*DEADLY, *PARTED)) or harm.left_unrecorded(start.pid)
+
+
 def _harmed(attempt: Row, start: Start | None, harm: Harm, kinds: tuple[str, ...]) -> bool:
     """Return whether this harm was done to the process of an attempt, as long as it lasted."""
     # One that was not entered was claimed, and recorded as started, a moment before it was due. The clock may
     # have been set back then, and the next process may have begun long after.
     known = (attempt["started_us"], attempt.get("claimed_us"))
-    claimed = [at - _AHEAD for shown in known if shown is not None for at in harm.instants(shown)]
+    claimed = [at - AHEAD for shown in known if shown is not None for at in harm.instants(shown)]
     for ended in harm.instants(attempt["finished_us"]):
         begin = min([ended - 60 * SECOND, *claimed]) if start is None else harm.started(start)
         if harm.near(begin, ended + SECOND, kinds, None if start is None else start.pid):
@@ -136,11 +159,11 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
         spec = history.specs.get(row["job_id"])
         if row["state"] not in ("lost", "interrupted") or row["tick_us"] is None or spec is None:
             continue
-        if not spec.reruns or row["attempt"] > _MOST_CRASHES or spec.body == "endless":
-            # Of one that does not end another run may have the place.
+        if not spec.reruns or row["attempt"] > _MOST_CRASHES:
             continue
-        if row.get("cancel_us") is not None:
-            # It was asked to end, for the next tick of its job, and its process ended first.
+        asked = row.get("replaced_by_us") is not None or history.asked_of("cancel", row["run_id"])
+        if row.get("cancel_us") is not None and asked:
+            # It was asked to end, by a person or for the next tick of its job, and its process ended first.
             continue
         if harm.long_without_heartbeats(row["finished_us"]):
             continue
@@ -156,7 +179,9 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
         end = min(harm.instants(last), default=0)
         if deploys.is_removed_between(history, spec, cut, end):
             continue
-        if harm.well_between(cut, end, _TAKEN) and not _paused_between(history, spec, cut, end):
+        # While other runs have all places of its job it waits, also those of processes that died meanwhile.
+        held = places.all_held_by_others(history, harm, row, spec.max_instances)
+        if harm.well_between(cut, end, _TAKEN, but=held) and not paused_between(history, spec, cut, end):
             sentence = f"was left {row['state']} though it might have begun again"
             yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
 
@@ -198,7 +223,7 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
     for _ in range(spec.catch_up):
         newer = spec.next_tick(newer) or newer
     # A run is claimed a moment before it is due.
-    if reason == "coalesced" and decided < newer - _AHEAD and not second_look:
+    if reason == "coalesced" and decided < newer - AHEAD and not second_look:
         return "was skipped (coalesced) though nothing newer took its place"
     if reason == "coalesced" and spec.group:
         # While runs of other jobs have the places of its group, the newest tick of a job takes the place.
@@ -212,9 +237,9 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
 
 def _paused_before_anyone_could(spec: JobSpec, tick: int, history: History, harm: Harm) -> bool:
     """Return whether a pause came before a process was well for long enough to claim a tick."""
-    begins = [a.end for a, _ in _spells(history.commands) if a.job == spec.id]
+    begins = [a.end for a, _ in spells(history.commands) if a.job == spec.id]
     return any(
-        at <= begin + _AHEAD and not harm.well_between(at, begin, _TAKEN)
+        at <= begin + AHEAD and not harm.well_between(at, begin, _TAKEN)
         for at in harm.instants(tick)
         for begin in begins
     )
@@ -239,8 +264,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
     for row in history.runs:
         spec = history.specs.get(row["job_id"])
         gone = row["claimed_us"] is None and row["reason"] in _LATE
-        if spec is None or row["tick_us"] is None or row["attempt"] > 1 or spec.body == "endless":
-            # What waits behind a run that does not end has no bound.
+        if spec is None or row["tick_us"] is None or row["attempt"] > 1:
             continue
         if row["attempt"] and (spec.overlap != "skip" or spec.group):
             # It waited for another run.
@@ -257,23 +281,36 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             # behind one that a frozen process holds.
             earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= decided)
             due = max([due, *earlier])
+        held = _held(history, harm, spec, row)
         for shown in harm.instants(due):
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, history.there_since(spec.id, first))
             # The process that claimed it may not be the first one, if a fault hit the first in between: also
             # before it was due, if it has a jitter, or if the clock was set back since.
-            reserved = min([at - _AHEAD, *harm.instants(row["tick_us"] - _AHEAD)])
+            reserved = min([at - AHEAD, *harm.instants(row["tick_us"] - AHEAD)])
             taken_over = not gone and harm.near(reserved, first, (*DEADLY, *ENDING, *PARTED))
-            if taken_over or _paused_between(history, spec, at, first):
+            if taken_over or paused_between(history, spec, at, first):
                 continue
             # Of a job that a redeploy changed, only the processes with the newer code decide (R8).
             if spec.changes and harm.near(at - 15 * SECOND, first, (*DEADLY, *ENDING, *PARTED)):
                 continue
             swept = gone and on_server and harm.near(at - _LEASE, first, (*DEADLY, *PARTED))
-            if well := harm.well_between(at, first, bound + _SWEEP * swept, due):
+            if well := harm.well_between(at, first, bound + _SWEEP * swept, due, but=held):
                 seconds = (decided - due) / SECOND
                 sentence = f"was decided about {seconds:.1f} s late, though {well.pid} was well"
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
+
+
+def _held(history: History, harm: Harm, spec: JobSpec, row: Row) -> list[tuple[int, int]]:
+    """Return when a tick waited since others held all places of its job.
+
+    Where there is one place, and each run ends, it is enough to know when the earlier ones ended; but not for
+    a tick that was given up while it waited, before they had.
+    """
+    waited = row["attempt"] and row["claimed_us"] is None
+    if spec.max_instances == 1 and spec.body != "endless" and not waited:
+        return []
+    return places.all_held_by_others(history, harm, row, spec.max_instances)
 
 
 def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
@@ -292,11 +329,11 @@ def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
         earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= shown)
         for due in harm.instants(max([row["due_us"], *earlier])):
             at = max(due, history.there_since(spec.id, start.at))
-            reserved = min([at - _AHEAD, *harm.instants(row["tick_us"] - _AHEAD)])
+            reserved = min([at - AHEAD, *harm.instants(row["tick_us"] - AHEAD)])
             if harm.near(reserved, start.at, (*DEADLY, *ENDING, *PARTED)):
                 continue
             well = harm.well_between(at, start.at, _ENTERED, row["due_us"], busy=_MOST_BUSY)
-            if well and not _paused_between(history, spec, at, start.at):
+            if well and not paused_between(history, spec, at, start.at):
                 sentence = f"was entered {(start.at - at) / SECOND:.1f} s late, though {well.pid} was well"
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
 
@@ -327,63 +364,6 @@ def beyond_grace(history: History, harm: Harm) -> Iterator[Violation]:
             continue
         late = history.clock.shows(start.at) - (start.tick + spec.jitter) - spec.grace
         before = start.at - 3 * SECOND
-        if late > _ENTERING and not harm.disturbed(start.pid, before, start.at):
+        if late > ENTERING and not harm.disturbed(start.pid, before, start.at):
             sentence = f"tick {start.tick} began {late / SECOND:.1f} s after its grace had passed"
             yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
-
-
-def pauses(history: History, harm: Harm) -> Iterator[Violation]:
-    """R8: what falls into a pause does not run, and only that is excused by it."""
-    for row in history.runs:
-        job, tick = row["job_id"], row["tick_us"]
-        if tick is None:
-            continue
-        spells = [(a, z) for a, z in _spells(history.commands) if a.job == job]
-        instants, last = harm.instants(tick), harm.instants(row["last_tick_us"] or tick)
-        # When it could be claimed: the clock may be set back between that and the tick.
-        first = min(harm.instants(tick - _AHEAD), default=0)
-        if row["reason"] == "paused":
-            if row["last_tick_us"] is None:
-                # One that was late, and could have begun when its job was paused.
-                instants = last = harm.instants(row["finished_us"])
-            if not any(
-                _within(instants, a.begin - SECOND, z) and _within(last, a.begin, z) for a, z in spells
-            ):
-                yield Violation(f"{name(row)} was skipped as paused, though nobody paused it", job, tick)
-        elif row["attempt"] > 1:
-            # It had begun before the pause, and was looked at then: a further attempt waits for the resume.
-            continue
-        elif instants and any(all(at < z.begin for at in instants) and a.end < first for a, z in spells):
-            yield Violation(f"{name(row)} is {row['state']}, though its job was paused", job, tick)
-
-
-def entered_in_pauses(history: History, harm: Harm) -> Iterator[Violation]:
-    """R8: no run of the schedule is entered in a pause, also none that was due before, or was cut off."""
-    spells = _spells(history.commands)
-    for start in history.starts:
-        if start.kind != "scheduled" or harm.disturbed(start.pid, start.at - 2 * SECOND, start.at):
-            continue
-        if any(a.job == start.job and a.end + _ENTERING < start.at < z.begin for a, z in spells):
-            sentence = f"attempt {start.attempt} of tick {start.tick} began in a pause"
-            yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
-
-
-def _within(instants: list[int], begin: int, resume: Command) -> bool:
-    return any(begin <= at <= resume.end for at in instants)
-
-
-def _spells(commands: list[Command]) -> list[tuple[Command, Command]]:
-    """Return each pause with the resume that ended it."""
-    found: list[tuple[Command, Command]] = []
-    open_pauses: dict[str, Command] = {}
-    for command in (command for command in commands if command.done):
-        if command.what == "pause":
-            # Of two people who pause it, and resume it, the first ones did.
-            open_pauses.setdefault(command.job, command)
-        elif command.job in open_pauses:
-            found.append((open_pauses.pop(command.job), command))
-    return found
-
-
-def _paused_between(history: History, spec: JobSpec, begin: int, end: int) -> bool:
-    return any(a.job == spec.id and a.begin <= end and z.end >= begin for a, z in _spells(history.commands))

@@ -5,11 +5,14 @@ It shares no code with the scheduler, and computes the ticks in plain arithmetic
 - `completeness`: every tick has one outcome, every row has a tick
 - `consistency`: the ledger agrees with what the tasks recorded
 - `filling`: each past tick has one run of its backfill
+- `waiting`: of ticks that wait for earlier runs, which one does, and what makes way for it
+- `told`: what runs say of themselves is on record
 - `requests`: what people asked of single runs is carried out
 - `deploys`: a job that the code lacks, or a person removed, does not fire
 - `offers`: what people were told of the jobs that they add, change and remove is so
 - `reported`: how far a run is, and what it returned, is on record as it said it
 - `causes`: a tick whose run did not succeed needs a cause
+- `pauses`: what falls into a pause
 - `processes`: exit codes and logs of the processes
 """
 
@@ -24,9 +27,12 @@ from torture import (
     deploys,
     filling,
     offers,
+    pauses,
     processes,
     reported,
     requests,
+    told,
+    waiting,
 )
 from torture.faults import Harm
 from torture.history import History, Violation
@@ -38,11 +44,13 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     completeness.early,
     completeness.not_unique,
     completeness.startups,
+    completeness.started_anew,
     filling.filled,
     filling.one_at_a_time,
     requests.run_by_hand,
     requests.cancelled,
     requests.retried,
+    requests.taken_back,
     consistency.ledger_against_file,
     consistency.attempts_against_file,
     consistency.owners,
@@ -52,6 +60,9 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     consistency.overlap_skips,
     consistency.groups,
     consistency.replaced,
+    waiting.newest_only,
+    waiting.makes_way,
+    told.told,
     deploys.removed,
     offers.kept,
     offers.as_they_were_given,
@@ -68,8 +79,8 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     causes.late,
     causes.entered_late,
     causes.beyond_grace,
-    causes.pauses,
-    causes.entered_in_pauses,
+    pauses.pauses,
+    pauses.entered_in_pauses,
     processes.oddities,
     processes.exits,
     processes.cuts,

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
-from torture.faults import CLOCK, LEDGER, Harm, name
+from torture import places
+from torture.faults import CLOCK, DEADLY, ENDING, LEDGER, PARTED, Harm, name
 from torture.history import History, Row, Start, Violation
 from torture.world import SECOND, JobSpec
 
@@ -14,6 +15,9 @@ from torture.world import SECOND, JobSpec
 _SETTLING = 3 * SECOND
 _ENDING = 23 * SECOND
 FINAL = {"succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost", "skipped"}
+_WAITING = ("queued", "retrying")
+# By then those who begin know that all are dead whom they found, and all of them are up.
+_KNOWN = 35 * SECOND
 # More ticks than this need not be counted at once if they are not evenly spaced.
 _COUNTED = 1_000
 
@@ -42,8 +46,9 @@ def unaccounted(history: History, harm: Harm) -> Iterator[Violation]:
         # Behind runs of its job that take longer than its ticks are apart, a tick waits within its grace.
         waits = known is not None and known.overlap == "wait" and row["state"] == "queued"
         grace = known.grace if known is not None and waits else 0
-        if known is not None and known.body == "endless":
-            # It goes on until somebody cancels it, and what waits for its end waits on.
+        endless = known is not None and known.body == "endless"
+        if endless and row["state"] in _WAITING and places.goes_on_at_the_end(history, row["job_id"]):
+            # What waits for the end of a run that goes on until somebody cancels it waits on.
             continue
         if row["due_us"] + grace < history.until - _ENDING and row["state"] not in FINAL:
             yield Violation(f"{name(row)} is still {row['state']}", row["job_id"], row["tick_us"])
@@ -95,7 +100,7 @@ def _miscounted(spec: JobSpec, row: Row) -> Iterator[Violation]:
     first, last = row["tick_us"], row["last_tick_us"]
     versions = [replace(spec, step=step) for step in spec.steps or (spec.step,)]
     right = {version.count(first, last) for version in versions}
-    uneven = spec.also or "cron" in spec.trigger
+    uneven = spec.also or spec.excluded or "cron" in spec.trigger
     if row["tick_count"] is None and uneven and min(right) > _COUNTED:
         return
     if row["tick_count"] not in right:
@@ -163,6 +168,37 @@ def startups(history: History, harm: Harm) -> Iterator[Violation]:
         if len(rows) > len(alone):
             sentence = f"{len(rows)} startup runs, though the schedule was started at most {len(alone)} times"
             yield Violation(f"{spec.id}: {sentence}", spec.id)
+
+
+def started_anew(history: History, harm: Harm) -> Iterator[Violation]:
+    """R3: a start while no process was alive has its startup runs, if those who begin then are left alone."""
+    for begin in _beginnings(history):
+        end = begin + _KNOWN
+        if harm.near(begin, end, (*DEADLY, *ENDING, *PARTED, *LEDGER)):
+            continue
+        if max(history.clock.instants(history.until), default=0) < end:
+            continue
+        for spec in history.schedule:
+            if spec.startup and not any(begin <= at <= end for at in _startups_at(history, harm, spec.id)):
+                yield Violation(f"{spec.id}: the start at {begin} has no startup run", spec.id)
+
+
+def _beginnings(history: History) -> Iterator[int]:
+    """Yield when processes that claim began while none was alive."""
+    alive_until = -1
+    for life in sorted(history.lives, key=lambda life: life.begin):
+        if life.role != "worker":
+            if life.begin > alive_until:
+                yield life.begin
+            alive_until = max(alive_until, life.end)
+
+
+def _startups_at(history: History, harm: Harm, job: str) -> Iterator[int]:
+    """Yield when the startup runs of a job were due, or began: a retry makes it due later."""
+    for row in history.rows_of(job):
+        if row["kind"] == "startup":
+            yield from harm.instants(row["due_us"])
+    yield from (start.at for start in history.starts if start.job == job and start.kind == "startup")
 
 
 def _has_company(history: History, harm: Harm, begin: int, life: object) -> bool:

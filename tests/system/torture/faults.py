@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from torture.history import Fault, History, Life, Row, Start
@@ -15,11 +16,15 @@ ENDING = ("terminate", "terminate twice")
 PARTED = ("stop", "cut off", "silenced")
 LEDGER = ("lock", "full", "moved", "restart", "crash", "away", "cut", "cut off", "silenced")
 CLOCK = ("clock back", "clock ahead")
+# What a process says that could not write down how its runs ended.
+_UNRECORDED = ("could not be written to the ledger", "ended without waiting for runs")
 # How long the effects of harm to all last after its end: who was refused by the ledger tries again after a
 # second. Who sleeps while nothing is due notices within 30 s that the clock was set (R10).
 _AFTERMATH, _ASLEEP = 3 * SECOND, 33 * SECOND
 # A body that does not say when it ends was cancelled, by its time limit or before.
 _LONGEST = 3 * SECOND
+# Between two times that do not count, a process that is well may not have looked for so long.
+_MOMENT = 3 * SECOND // 2
 # A process is not asked to be quick in its first second, when others start as well.
 _WARMING = SECOND
 _MINUTE = 60 * SECOND
@@ -35,6 +40,10 @@ class Harm:
 
     def __init__(self, history: History) -> None:
         self._faults, self._lives, self._clock = history.faults, history.lives, history.clock
+        # Asked very often of one process.
+        self._of: dict[int, list[Fault]] = defaultdict(list)
+        for fault in history.faults:
+            self._of[fault.pid].append(fault)
         self._starts = history.starts
         self._to_all = [
             (fault.begin, fault.end + (_ASLEEP if self._asleep(fault) else _AFTERMATH))
@@ -63,8 +72,8 @@ class Harm:
         wanted = None if kinds is None else set(kinds)
         return any(
             fault.begin <= end and fault.end >= begin
-            for fault in self._faults
-            if (wanted is None or fault.kind in wanted) and (pid is None or fault.pid == pid)
+            for fault in (self._faults if pid is None else self._of.get(pid, ()))
+            if wanted is None or fault.kind in wanted
         )
 
     def harmed(self, start: Start, until: int) -> bool:
@@ -104,11 +113,22 @@ class Harm:
         return fit[0] if "all" in roles or roles >= {"scheduler", "worker"} else None
 
     def well_between(
-        self, begin: int, end: int, length: int, due: int = 0, busy: int | None = None
+        self,
+        begin: int,
+        end: int,
+        length: int,
+        due: int = 0,
+        busy: int | None = None,
+        but: Sequence[tuple[int, int]] = (),
     ) -> Life | None:
-        """Return a process that was well for so long between two instants, while something was due."""
+        """Return a process that was well for so long between two instants, while something was due.
+
+        but: times that do not count, in their order, if they leave no more than moments between them.
+        """
         while begin + length < end:
-            if self._clock.shows(begin) >= due and (life := self.someone_fit(begin, begin + length, busy)):
+            counts = not but or _longest_between(but, begin, begin + length) > _MOMENT
+            counts = counts and self._clock.shows(begin) >= due
+            if counts and (life := self.someone_fit(begin, begin + length, busy)):
                 return life
             begin += SECOND // 2
         return None
@@ -127,6 +147,10 @@ class Harm:
             pid == life.pid and first <= end and last + SECOND >= begin for pid, first, last in self._blocked
         )
         return not blocked and not self.near(begin - SECOND, end, pid=life.pid)
+
+    def left_unrecorded(self, pid: int) -> bool:
+        """Return whether a process said that it could not write down how its runs ended."""
+        return any(life.pid == pid and any(said in life.log for said in _UNRECORDED) for life in self._lives)
 
     def disturbed(self, pid: int, begin: int, end: int) -> bool:
         """Return whether a process was harmed or blocked, or its clock was set, or the machine was busy."""
@@ -162,6 +186,15 @@ class Harm:
             self.near(at - int(before * SECOND), at + int(after * SECOND), kinds)
             for at in self.instants(shown)
         )
+
+
+def _longest_between(times: Iterable[tuple[int, int]], begin: int, end: int) -> int:
+    """Return for how long none of some times was, at most, between two instants."""
+    longest, free = 0, begin
+    for first, last in times:
+        if first < end and last > free:
+            longest, free = max(longest, first - free), last
+    return max(longest, end - free)
 
 
 def _froze_with_the_ledger(fault: Fault, lives: Iterable[Life]) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from torture.history import Act, Command, Fault, History, Life, Request, Start, WorldClock
+from torture.faults import Harm
+from torture.history import Act, Command, Fault, History, Life, Request, Start, Violation, WorldClock
 from torture.world import SECOND, STEP, WHOLE, JobSpec
 
 JOB = JobSpec("job", SECOND, startup=True)
@@ -344,3 +346,36 @@ def behind_an_earlier_run(history: History, tick: int = 160) -> History:
     history = began(changed(history, tick - 1, finished_us=tick + 5.5), tick - 1, end=us(tick + 5.5))
     history = replace(history, faults=[*history.faults, fault("busy", tick - 1, tick - 0.9)])
     return skipped(history, tick, "coalesced", tick + 6)
+
+
+# --- histories of one job, with what is given and nothing else: so that one rule can be looked at ---
+
+
+def of_one_job(
+    spec: dict[str, Any],
+    *runs: dict[str, Any],
+    starts: tuple[Start, ...] = (),
+    attempts: tuple[dict[str, Any], ...] = (),
+    faults: tuple[Fault, ...] = (),
+    asked: tuple[Request, ...] = (),
+    **more: Any,
+) -> History:
+    """Return a history with three processes, of which the first was killed at 105."""
+    job = replace(JobSpec("job", SECOND), **spec)
+    parts: dict[str, Any] = {"starts": list(starts), "attempts": list(attempts), "faults": list(faults)}
+    parts |= {"runs": list(runs), "asked": list(asked), "commands": []}
+    return replace(good(), schedule=[job], **parts | more)
+
+
+def attempt(run: int, number: int, state: str, started: float, finished: float) -> dict[str, Any]:
+    times = {"started_us": us(started), "finished_us": us(finished)}
+    return {"run_id": run, "attempt": number, "state": state, "process_id": "two", **times}
+
+
+def request(what: str, run: int, number: int, at: float, answer: str = "done") -> Request:
+    return Request(what, "job", run, number, us(at), us(at + 0.01), answer)
+
+
+def found(rule: Callable[[History, Harm], Iterator[Violation]], history: History) -> list[str]:
+    """Return what a rule finds in a history."""
+    return [str(violation) for violation in rule(history, Harm(history))]

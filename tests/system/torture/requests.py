@@ -92,6 +92,24 @@ def retried(history: History, harm: Harm) -> Iterator[Violation]:
             yield Violation(f"{name(row)} {sentence}", it.job, row["tick_us"])
 
 
+def taken_back(history: History, harm: Harm) -> Iterator[Violation]:
+    """R15: a retry that was cancelled before any process took it leaves its run as it had ended."""
+    earlier = {(each["run_id"], each["attempt"]): each for each in history.attempts}
+    for row in history.runs:
+        before = earlier.get((row["run_id"], row["attempt"] - 1))
+        if row["state"] == "cancelled" and before is not None and not _was_claimed(harm, row, before):
+            sentence = f"is cancelled, and was {before['state']}: attempt {row['attempt']} was never claimed"
+            yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"])
+
+
+def _was_claimed(harm: Harm, row: Row, before: Row) -> bool:
+    """Return whether a run was claimed since the attempt before, or may have been."""
+    if row["claimed_us"] is None or row["process_id"] is not None:
+        return row["claimed_us"] is not None
+    # With a clock that was set back, a later claim may have an earlier instant.
+    return row["claimed_us"] > (before["started_us"] or 0) or harm.near(0, 2**62, ["clock back"])
+
+
 def _is_superseded(history: History, row: Row) -> bool:
     """Return whether the startup run of a later start took the place of one that waited."""
     return row["kind"] == "startup" and any(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from application import Application
@@ -13,6 +14,9 @@ from servers import Server, port_of
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
+# The number that Python has for the day 1970-01-01.
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class JobSpec:
 
     steps: what `step` is in one deployment or another, for a job that a redeploy changes.
     leaves: it is in the code of every other deployment only. ids: its id in one deployment or another.
+    excluded: the days on which it has no tick, counted from 1970-01-01.
     once: single ticks, for a job that was asked for while the world ran.
     ends: how a run ends to which no harm is done.
     overlap: what becomes of a tick while the run before goes on. group: whose limit its runs share.
@@ -48,6 +53,7 @@ class JobSpec:
     group: str = ""
     leaves: bool = False
     ids: tuple[str, ...] = ()
+    excluded: tuple[int, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -70,6 +76,8 @@ class JobSpec:
         parts = [self.body, self._trigger(), f'id="{self.id}"', self.options]
         parts += [f'overlap="{self.overlap}"'] if self.overlap != "skip" else []
         parts += [f'group="{self.group}"'] if self.group else []
+        days = [date.fromordinal(_EPOCH + day).isoformat() for day in self.excluded]
+        parts += [f"exclude={days}"] if days else []
         return f"scheduler.add_job({', '.join(part for part in parts if part)})"
 
     def _trigger(self) -> str:
@@ -80,12 +88,16 @@ class JobSpec:
 
     def is_tick(self, instant: int) -> bool:
         steps = self.steps or [step for step in (self.step, self.also) if step]
-        return instant in self.once or any(instant % step == 0 for step in steps)
+        is_left_out = instant // DAY in self.excluded
+        return instant in self.once or (not is_left_out and any(instant % step == 0 for step in steps))
 
     def next_tick(self, after: int) -> int | None:
         """Return the first tick later than `after`."""
         found = [(after // step + 1) * step for step in (self.step, self.also) if step]
-        return min([*found, *(tick for tick in self.once if tick > after)], default=None)
+        tick = min([*found, *(tick for tick in self.once if tick > after)], default=None)
+        if tick is not None and (day := tick // DAY) in self.excluded:
+            return self.next_tick((day + 1) * DAY - 1)
+        return tick
 
     def count(self, first: int, last: int) -> int:
         """Return how many ticks lie from `first` to `last`, both included."""

@@ -1,0 +1,46 @@
+"""Planted bugs of limits: groups of jobs, and what becomes of the ticks that wait for earlier runs."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest.mock import patch
+
+from everytick.store import limit_statements, limits, queue
+
+from simulation.mutants.planting import mutant, other_text
+
+
+@mutant(seed=3)
+def the_limit_of_a_group_is_not_looked_at() -> AbstractContextManager[Any]:
+    return patch.object(queue._Taker, "_has_place_in_group", lambda _taker, _job: True)
+
+
+@mutant(seed=3)
+def a_run_that_was_taken_does_not_count_in_its_group() -> AbstractContextManager[Any]:
+    usual = queue._Taker._count
+
+    def count(self: Any, run: Any, job: Any) -> None:
+        before = self._in_groups.copy()
+        usual(self, run, job)
+        self._in_groups = before
+
+    return patch.object(queue._Taker, "_count", count)
+
+
+@mutant(seed=3)
+def what_is_under_way_elsewhere_does_not_count_in_its_group() -> AbstractContextManager[Any]:
+    return other_text(
+        limit_statements.COUNT_IN_GROUPS,
+        ("runs.state IN ('claimed', 'running')", "runs.state = 'claimed'"),
+    )
+
+
+@mutant(seed=3)
+def older_ticks_wait_on_behind_a_newer_one() -> AbstractContextManager[Any]:
+    return patch.object(limits, "skip_older_queued", lambda *_about, at_once=False: None)
+
+
+@mutant(seed=3)
+def nothing_makes_way_for_a_newer_tick() -> AbstractContextManager[Any]:
+    return patch.object(limits, "make_way", lambda *_about: None)

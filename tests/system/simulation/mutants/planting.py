@@ -1,0 +1,63 @@
+"""How a bug is planted in the engine, and how it is looked whether the world of a seed finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from simulation.plan import plan_of
+from simulation.story import tell
+
+Plant = Callable[[], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A bug, and a seed that is known to find it: one of so many, from seed 1 on, does."""
+
+    plant: Plant
+    seed: int
+
+    def is_found_by(self, seed: int) -> bool:
+        """Return whether the world of a seed breaks the contract with this bug."""
+        with self.plant():
+            return bool(tell(plan_of(seed)).violations)
+
+
+MUTANTS: dict[str, Mutant] = {}
+
+
+def mutant(*, seed: int) -> Callable[[Plant], Plant]:
+    """Keep a bug by the name of the function that plants it."""
+
+    def keep(plant: Plant) -> Plant:
+        MUTANTS[plant.__name__] = Mutant(plant, seed)
+        return plant
+
+    return keep
+
+
+@contextmanager
+def other_text(statement: object, *changes: tuple[str, str]) -> Iterator[None]:
+    """Change the text of a statement that is about many rows."""
+    changed: str = statement._sqlite  # type: ignore[attr-defined]
+    for old, new in changes:
+        assert old in changed, (old, changed)
+        changed = changed.replace(old, new)
+    with patch.object(statement, "_sqlite", changed):
+        yield
+
+
+def without(module: Any, name: str, condition: str) -> AbstractContextManager[Any]:
+    """Take a condition out of a statement."""
+    return replaced(module, name, condition, "")
+
+
+def replaced(module: Any, name: str, old: str, new: str) -> AbstractContextManager[Any]:
+    """Put something else in the place of a part of a statement."""
+    text: str = getattr(module, name)
+    assert old in text, (old, text)
+    return patch.object(module, name, text.replace(old, new))

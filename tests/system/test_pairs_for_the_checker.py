@@ -1,0 +1,399 @@
+"""Each excuse of the checker by a pair of histories: one that has it, and one that only looks like it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from torture import causes, completeness, consistency, deploys, filling, pauses, processes, requests
+from torture.history import Command, History
+from torture.made_up import (
+    attempt,
+    fault,
+    found,
+    good,
+    lived,
+    of_one_job,
+    only_waited,
+    request,
+    row,
+    start,
+    us,
+)
+from torture.made_up import filling as with_backfill
+from torture.world import SECOND
+
+Make = Callable[[bool], History]
+# By the name of the excuse: the rule that has it, and what makes a history with it, or without it.
+PAIRS: dict[str, tuple[Any, Make]] = {}
+
+
+def pair(rule: Any) -> Callable[[Make], Make]:
+    def keep(make: Make) -> Make:
+        PAIRS[make.__name__] = rule, make
+        return make
+
+    return keep
+
+
+# --- completeness ---
+
+
+@pair(completeness.unaccounted)
+def the_job_was_removed_before_its_next_tick(excused: bool) -> History:
+    removed = {"changed_us": us(100), "definition": "", "removed_us": us(103.5 if excused else 104.5)}
+    return of_one_job({}, row(101), row(102), row(103), jobs={"job": removed})
+
+
+@pair(completeness.unaccounted)
+def the_version_in_force_has_other_ticks(excused: bool) -> History:
+    step = 5 if excused else 2
+    in_force = {"job": {"changed_us": us(100), "definition": f"interval {step * SECOND}us from 0"}}
+    rows = [row(tick) for tick in range(105, 180, 5)]
+    return of_one_job({"steps": (2 * SECOND, 5 * SECOND)}, *rows, jobs=in_force)
+
+
+@pair(completeness.invented)
+def a_retry_is_due_later(excused: bool) -> History:
+    return of_one_job({}, row(130, attempt=2 if excused else 1, due_us=150))
+
+
+@pair(completeness.invented)
+def many_ticks_of_a_combined_trigger_need_not_be_counted(excused: bool) -> History:
+    gap = row(200, "skipped", last_tick_us=2_200, tick_count=None)
+    return of_one_job({"also": 2 * SECOND} if excused else {}, gap)
+
+
+@pair(completeness.early)
+def the_clock_was_set_back_while_its_process_was_frozen(excused: bool) -> History:
+    faults = [fault("clock back", 140, 140), fault("stop", 158.5, 159.5, 2 if excused else 3)]
+    return of_one_job({}, row(160), starts=(start(160, at=us(159.9)),), faults=tuple(faults))
+
+
+@pair(filling.one_at_a_time)
+def the_process_of_the_run_before_was_killed(excused: bool) -> History:
+    killed = fault("kill", 120.5, 120.5, 2 if excused else 3)
+    return replace(with_backfill(good(), (1, 120), (2, 121)), faults=[killed])
+
+
+@pair(filling.filled)
+def a_backfill_was_asked_for_a_moment_ago(excused: bool) -> History:
+    history = with_backfill(good())
+    [(number, first, last, _at)] = history.fills
+    return replace(history, fills=[(number, first, last, us(150 if excused else 110))])
+
+
+# --- requests ---
+
+
+@pair(requests.run_by_hand)
+def it_is_not_known_whether_a_run_was_made(excused: bool) -> History:
+    made = [
+        row(150, run_id=900 + number, kind="manual", tick_us=None) for number in range(1 if excused else 2)
+    ]
+    return of_one_job({}, *made, asked=(request("run now", 0, 0, 149, "unknown"),))
+
+
+@pair(requests.cancelled)
+def a_person_had_it_tried_again_since(excused: bool) -> History:
+    asked = (request("cancel", 160, 1, 150), request("retry", 160, 2, 155 if excused else 145))
+    return of_one_job({}, row(160), starts=(start(160),), asked=asked)
+
+
+@pair(requests.cancelled)
+def its_process_was_frozen_and_did_not_hear_of_it(excused: bool) -> History:
+    frozen = fault("stop", 151, 159, 2 if excused else 3)
+    asked = (request("cancel", 160, 1, 150),)
+    return of_one_job({}, row(160), starts=(start(160),), asked=asked, faults=(frozen,))
+
+
+@pair(requests.cancelled)
+def the_ledger_was_locked_meanwhile(excused: bool) -> History:
+    locked = fault("lock", 151, 159) if excused else fault("lock", 140, 141)
+    asked = (request("cancel", 160, 1, 150),)
+    return of_one_job({}, row(160), starts=(start(160),), asked=asked, faults=(locked,))
+
+
+@pair(requests.cancelled)
+def it_swallows_its_cancellation(excused: bool) -> History:
+    body, asked = start(160, end=us(165)), (request("cancel", 160, 1, 160.5),)
+    return of_one_job({"body": "deaf" if excused else "slow"}, row(160), starts=(body,), asked=asked)
+
+
+@pair(requests.retried)
+def the_startup_run_of_a_later_start_took_its_place(excused: bool) -> History:
+    runs = [row(91 + n, run_id=n, kind="startup", tick_us=None, start_number=n) for n in (1, 2)]
+    return of_one_job({}, *runs[: 2 if excused else 1], asked=(request("retry", 1, 2, 165),))
+
+
+@pair(requests.retried)
+def a_person_cancelled_it_after_that(excused: bool) -> History:
+    asked = (request("retry", 160, 2, 165), request("cancel", 160, 2, 166 if excused else 164))
+    return of_one_job({}, row(160), asked=asked)
+
+
+@pair(requests.retried)
+def its_job_was_removed_after_that(excused: bool) -> History:
+    history = of_one_job({"leaves": excused}, row(104), asked=(request("retry", 104, 2, 105),))
+    return lived(history, 3, version=1)
+
+
+@pair(requests.retried)
+def it_was_cut_off_before_it_was_entered(excused: bool) -> History:
+    again = row(160, "lost" if excused else "failed", attempt=2)
+    return of_one_job({}, again, asked=(request("retry", 160, 2, 165),))
+
+
+# --- the ledger against the bodies ---
+
+
+@pair(consistency.ends_against_file)
+def its_process_was_frozen_after_its_end(excused: bool) -> History:
+    frozen = fault("stop", 160, 160.9, 2 if excused else 3)
+    return of_one_job({}, row(160, finished_us=161), starts=(start(160),), faults=(frozen,))
+
+
+@pair(consistency.overlapping)
+def the_one_under_way_was_taken_from_a_frozen_process(excused: bool) -> History:
+    bodies = start(160, end=us(161.2), pid=3), start(161)
+    return of_one_job({}, starts=bodies, faults=(fault("stop", 160.5, 161, 3 if excused else 2),))
+
+
+@pair(consistency.overlapping)
+def its_thread_was_frozen_before_its_first_line(excused: bool) -> History:
+    bodies, frozen = (start(160, end=us(161.2), pid=3), start(161)), fault("stop", 158, 160.95, 2)
+    return of_one_job({"body": "thread" if excused else "quick"}, starts=bodies, faults=(frozen,))
+
+
+@pair(consistency.overlapping)
+def runs_of_a_backfill_have_a_limit_of_their_own(excused: bool) -> History:
+    kind = "backfill" if excused else "manual"
+    return of_one_job({}, starts=(start(160, end=us(161.2), kind=kind), start(161)))
+
+
+@pair(consistency.groups)
+def one_of_its_group_was_killed(excused: bool) -> History:
+    bodies = [start(160, run=number, end=us(161), pid=3 - (number == 2)) for number in range(3)]
+    killed = fault("kill", 160.2, 160.2, 3) if excused else fault("kill", 165, 165, 3)
+    return of_one_job({"group": "shared"}, starts=tuple(bodies), faults=(killed,))
+
+
+@pair(consistency.stale)
+def a_thread_may_be_entered_late(excused: bool) -> History:
+    bodies = start(160, attempt=2, at=us(161)), start(160, attempt=1, at=us(162))
+    return of_one_job({"body": "thread" if excused else "quick"}, starts=bodies)
+
+
+@pair(consistency.overlap_skips)
+def the_outcome_of_the_run_before_waited_for_the_ledger(excused: bool) -> History:
+    locked = fault("lock", 155, 160.9) if excused else fault("lock", 100, 101)
+    rows = row(158, finished_us=159.5), row(161, "skipped", reason="overlap", finished_us=161.01)
+    return of_one_job({}, *rows, faults=(locked,))
+
+
+@pair(consistency.overlap_skips)
+def an_attempt_before_the_retry_was_under_way(excused: bool) -> History:
+    again = row(160, attempt=2, due_us=170, claimed_us=170, started_us=170, finished_us=171)
+    skipped = row(161, "skipped", reason="overlap", finished_us=161.01)
+    asked = (request("retry", 160, 2, 169.9),) if excused else ()
+    return of_one_job({}, again, skipped, attempts=(attempt(160, 1, "lost", 160, 161.5),), asked=asked)
+
+
+@pair(consistency.overlap_skips)
+def who_only_claims_cannot_tell_what_waits_from_what_runs(excused: bool) -> History:
+    return lived(only_waited(good(), 110), 2, role="scheduler" if excused else "all")
+
+
+@pair(deploys.removed)
+def its_process_was_frozen_when_its_job_was_removed(excused: bool) -> History:
+    frozen = fault("stop", 108.9, 109.9, 2 if excused else 3)
+    history = of_one_job({"leaves": True}, starts=(start(110),), faults=(frozen,))
+    return lived(history, 3, version=1)
+
+
+# --- causes ---
+
+
+def began_twice(spec: dict[str, Any], *asked: Any) -> History:
+    return of_one_job(spec, starts=(start(160), start(160, attempt=2, at=us(170))), asked=asked)
+
+
+@pair(causes.repeated)
+def a_failed_run_is_tried_again(excused: bool) -> History:
+    return began_twice({"retries": 2 if excused else 0})
+
+
+@pair(causes.repeated)
+def a_person_asked_for_this_attempt(excused: bool) -> History:
+    return began_twice({}, request("retry", 160, 2 if excused else 3, 165))
+
+
+@pair(causes.repeated)
+def a_person_may_have_asked_for_it(excused: bool) -> History:
+    return began_twice({}, request("retry", 160, 0, 165, "unknown" if excused else "refused"))
+
+
+@pair(causes.ends)
+def its_time_limit_passed_while_the_machine_was_busy(excused: bool) -> History:
+    busy = fault("busy", 160, 160.5) if excused else fault("busy", 150, 151)
+    return of_one_job({"ends": "timed_out"}, row(160), starts=(start(160),), faults=(busy,))
+
+
+@pair(causes.ends)
+def its_job_was_removed_while_it_waited(excused: bool) -> History:
+    cancelled = row(106, "cancelled", finished_us=108)
+    return lived(of_one_job({"leaves": excused}, cancelled), 3, version=1)
+
+
+def cut_off(spec: dict[str, Any], *faults: Any, commands: tuple[Command, ...] = (), **more: Any) -> History:
+    """Let a run be lost with its process at 125, and be left so."""
+    lost = row(120, "lost", **{"started_us": 120, "finished_us": 126, **more})
+    killed = fault("kill", 125, 125, 1), *faults
+    bodies = (start(120, pid=1, end=None, attempt=lost["attempt"]),)
+    history = of_one_job(spec, lost, starts=bodies, faults=killed, commands=list(commands))
+    return lived(history, 1, end=us(125))
+
+
+@pair(causes.given_up)
+def it_is_not_to_begin_again(excused: bool) -> History:
+    return cut_off({"reruns": not excused})
+
+
+@pair(causes.given_up)
+def it_has_begun_often_enough(excused: bool) -> History:
+    return cut_off({}, attempt=4 if excused else 3)
+
+
+@pair(causes.given_up)
+def no_heartbeat_could_be_written_for_long(excused: bool) -> History:
+    return cut_off({}, fault("lock", 110, 116 if excused else 112))
+
+
+@pair(causes.given_up)
+def its_job_was_paused_meanwhile(excused: bool) -> History:
+    paused = 130 if excused else 100
+    spell = [("pause", paused, paused + 0.1), ("resume", paused + 10, paused + 10.1)]
+    commands = tuple(Command(what, "job", us(begin), us(end), True) for what, begin, end in spell)
+    return cut_off({}, commands=commands)
+
+
+@pair(causes.given_up)
+def its_job_may_have_been_removed_meanwhile(excused: bool) -> History:
+    return lived(cut_off({"leaves": excused}), 3, version=1, begin=us(130), ready=us(131))
+
+
+@pair(causes.skips)
+def a_redeploy_left_what_the_former_version_had_not_done(excused: bool) -> History:
+    spec = {"steps": (SECOND, 2 * SECOND)} if excused else {}
+    return of_one_job(spec, row(160, "skipped", reason="outage", finished_us=161))
+
+
+@pair(causes.skips)
+def the_clock_was_set_when_it_was_decided_about(excused: bool) -> History:
+    ahead = fault("clock ahead", 160, 160) if excused else fault("clock ahead", 150, 150)
+    return of_one_job({}, row(160, "skipped", reason="missed", finished_us=161), faults=(ahead,))
+
+
+@pair(causes.caught_up)
+def as_many_may_run_at_once(excused: bool) -> History:
+    rows = row(160, claimed_us=162), row(161, claimed_us=162)
+    return of_one_job({"max_instances": 2 if excused else 1}, *rows)
+
+
+@pair(causes.late)
+def the_process_that_had_claimed_it_was_killed(excused: bool) -> History:
+    killed = fault("kill", 159.8 if excused else 150, 159.8 if excused else 150, 1)
+    return of_one_job({}, row(160, claimed_us=172), faults=(killed,))
+
+
+@pair(causes.late)
+def only_newer_code_decides_about_a_job_that_changed(excused: bool) -> History:
+    killed = fault("kill", 150, 150, 1)
+    return of_one_job({"leaves": excused}, row(160, claimed_us=172), faults=(killed,))
+
+
+@pair(causes.late)
+def it_was_paused_until_then(excused: bool) -> History:
+    job = "job" if excused else "another"
+    commands = [
+        Command("pause", job, us(158), us(158.1), True),
+        Command("resume", job, us(171), us(171.1), True),
+    ]
+    return of_one_job({}, row(160, claimed_us=172), commands=commands)
+
+
+@pair(causes.late)
+def both_places_of_its_job_were_held(excused: bool) -> History:
+    held = [row(158 + n, run_id=900 + n, finished_us=178 if n or excused else 165) for n in range(2)]
+    return of_one_job({"max_instances": 2}, *held, row(160, claimed_us=178.5, finished_us=179))
+
+
+@pair(causes.late)
+def it_waited_behind_an_earlier_run_and_was_given_up(excused: bool) -> History:
+    waits = row(160, "skipped", reason="missed", attempt=1, finished_us=172)
+    return of_one_job({}, row(159, finished_us=175 if excused else 161), waits)
+
+
+@pair(causes.entered_late)
+def it_waits_for_a_place_in_its_group(excused: bool) -> History:
+    body = start(160, at=us(164), end=us(164.1))
+    return of_one_job({"group": "shared" if excused else ""}, row(160), starts=(body,))
+
+
+@pair(causes.beyond_grace)
+def its_process_was_frozen_when_its_grace_had_not_passed(excused: bool) -> History:
+    frozen = fault("stop", 160, 164.9, 2 if excused else 3)
+    body = start(160, at=us(165), end=us(166))
+    return of_one_job({"grace": 2 * SECOND}, row(160), starts=(body,), faults=(frozen,))
+
+
+# --- pauses and processes ---
+
+PAUSED = [
+    Command("pause", "job", us(155), us(155.1), True),
+    Command("resume", "job", us(170), us(170.1), True),
+]
+
+
+@pair(pauses.pauses)
+def its_first_attempt_was_before_the_pause(excused: bool) -> History:
+    return of_one_job({}, row(160, attempt=2 if excused else 1), commands=PAUSED)
+
+
+@pair(pauses.entered_in_pauses)
+def a_person_asked_for_it_in_the_pause(excused: bool) -> History:
+    return of_one_job({}, starts=(start(160, kind="manual" if excused else "scheduled"),), commands=PAUSED)
+
+
+@pair(pauses.entered_in_pauses)
+def its_process_was_frozen_when_the_pause_began(excused: bool) -> History:
+    frozen = fault("stop", 154, 159.9, 2 if excused else 3)
+    return of_one_job({}, starts=(start(160),), commands=PAUSED, faults=(frozen,))
+
+
+@pair(processes.cuts)
+def others_took_its_run_while_it_was_frozen(excused: bool) -> History:
+    frozen = fault("stop", 161, 180, 2 if excused else 3)
+    return of_one_job({}, row(160, "lost"), starts=(start(160, end=None),), faults=(frozen,))
+
+
+@pair(processes.given_up_too_soon)
+def it_was_frozen_for_most_of_a_lease(excused: bool) -> History:
+    frozen = fault("stop", 150, 159.5 if excused else 158.5, 2)
+    return lived(of_one_job({}, faults=(frozen,)), 2, log="run 3 had lost its lease")
+
+
+@pair(processes.blocked_loops)
+def it_was_killed_while_its_loop_was_blocked(excused: bool) -> History:
+    killed = fault("kill", 162, 162, 2 if excused else 3)
+    return of_one_job({}, starts=(start(160, run=901, job="hog", end=us(163)),), faults=(killed,))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_is_excused_is_that_and_what_is_near_to_it_is_not(name: str) -> None:
+    rule, make = PAIRS[name]
+    assert found(rule, make(True)) == []
+    assert found(rule, make(False)) != []
