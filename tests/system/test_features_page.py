@@ -27,8 +27,24 @@ def test_each_of_our_cells_leads_to_tests() -> None:
     assert all(re.findall(r"`tests/", text) for text in ITEMS.values())
 
 
+def is_there(named: str) -> bool:
+    """Return whether a test is in the repository: one of that very name, or any in the file that is named."""
+    file, _, name = named.partition("::")
+    if not (ROOT / file).is_file():
+        return False
+    defined = rf"{re.escape(name)}\(" if name else "test_"
+    return re.search(rf"^(async )?def {defined}", (ROOT / file).read_text("utf-8"), re.MULTILINE) is not None
+
+
 @pytest.mark.parametrize("named", TESTS)
 def test_each_named_test_is_there(named: str) -> None:
-    file, _, name = named.partition("::")
-    text = (ROOT / file).read_text("utf-8")
-    assert re.search(rf"^(async )?def {name or 'test_'}", text, re.MULTILINE), named
+    assert is_there(named)
+
+
+def test_a_name_of_which_there_is_no_test_is_noticed() -> None:
+    here = "tests/system/test_features_page.py"
+    assert is_there(here)
+    assert is_there(f"{here}::test_each_named_test_is_there")
+    for gone in (f"{here}::test_each_named_test_is", f"{here}::test_gone", "tests/system/test_gone.py"):
+        assert not is_there(gone)
+    assert not is_there("tests/support/waiting.py")

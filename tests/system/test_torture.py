@@ -339,5 +339,8 @@ def test_half_a_minute_of_torture_breaks_no_promise(tmp_path: Path) -> None:
     assert {"lock", "full", "moved"} & set(kinds)
     assert history.requested
     assert [fill for fill in history.fills if fill[0] in {row["backfill_id"] for row in history.runs}]
+    assert {act.answer for act in history.acts} >= {"done"}
+    assert any(row["result"] for row in history.reports)
     again = load(tmp_path, SCHEDULE)
     assert (again.faults, again.starts, again.clock) == (history.faults, history.starts, history.clock)
+    assert (again.acts, again.reports, again.audit) == (history.acts, history.reports, history.audit)

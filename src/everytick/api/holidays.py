@@ -50,13 +50,17 @@ def holidays(country: str, subdivision: str | None = None) -> Calendar:
         scheduler.add_job(print, "cron", hour=9, exclude=["sat-sun", holidays("DE", "BY")])
     """
     try:
-        return _found(str(country), None if subdivision is None else str(subdivision))
+        return look_up(str(country), None if subdivision is None else str(subdivision))
     except ValueError as problem:
         raise fail(call_site(), None, str(problem)) from None
 
 
 @functools.lru_cache(maxsize=100)
-def _found(country: str, subdivision: str | None) -> Calendar:
+def look_up(country: str, subdivision: str | None) -> Calendar:
+    """Return the same for a country that a request names: ValueError has the sentence without a line.
+
+    What is named is compared with what the package lists, and never imported.
+    """
     try:
         from holidays import country_holidays, list_supported_countries
     except ImportError:

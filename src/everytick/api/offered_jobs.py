@@ -24,7 +24,7 @@ from everytick.store import pauses
 from everytick.store.connections import Connection
 from everytick.store.records import AddedRow, JobState
 
-from . import crontab, exclusions
+from . import crontab, exclusions, holidays
 from .client import SchedulerClient
 from .control import added_row, may_change
 from .declare import shown_name
@@ -32,6 +32,9 @@ from .declare import shown_name
 # An address that is called stands in the code: who adds jobs must not choose what this machine connects to.
 _OF_THE_CODE = ("ping",)
 _OPTIONS = OPTION_NAMES.difference(_OF_THE_CODE)
+# Each keeps the days of fifteen years with the job: more of them are most likely a mistake.
+_MOST_CALENDARS = 20
+_YEAR = 366 * ticks.DAY
 
 
 class WrongFieldError(ScheduleError):
@@ -51,11 +54,20 @@ class TakenError(NotNowError):
 
 
 @dataclass(frozen=True)
+class HolidaysOf:
+    """The public holidays of a country, or of a part of it, as days to leave out: by their codes."""
+
+    country: str
+    subdivision: str | None = None
+
+
+@dataclass(frozen=True)
 class Wanted:
     """A job as a person asks for it; None keeps, of a change, what there is.
 
     schedule: `trigger`, with the trigger's arguments, `exclude` and `shift`. `crontab` is a trigger here too,
-    with its `line`. arguments: by parameter. options: those of `add_job` that are given.
+    with its `line`. Public holidays stand in `exclude` as a `HolidaysOf`. arguments: by parameter. options:
+    those of `add_job` that are given.
     """
 
     schedule: Mapping[str, Any] | None
@@ -84,6 +96,13 @@ class Draft:
         known = self.job.schedule
         return [(tick, known.ticks.note(tick)) for tick in islice(_ticks(known), limit)]
 
+    def left_out(self, limit: int) -> list[tuple[int, str]]:
+        """Return the first ticks of a year that it lacks by their dates, or that are moved, and why."""
+        known, now = self.job.schedule.ticks, ticks.now()
+        if not isinstance(known, ticks.ExcludingTicks):
+            return []
+        return list(islice(known.left_out_between(now + 1, now + _YEAR, moved=True), limit))
+
 
 class OfferedJobs(SchedulerClient):
     """Adds, changes and removes jobs of offered functions.
@@ -101,7 +120,8 @@ class OfferedJobs(SchedulerClient):
         args, kwargs = _call(offer, wanted.arguments or {})
         if wanted.schedule is None:
             raise WrongFieldError("schedule", "give a trigger: cron, interval, date, ...")
-        trigger, trigger_args = _trigger(wanted.schedule)
+        with _field("schedule"):
+            trigger, trigger_args = _trigger(wanted.schedule)
         # So that the field is named whose value is wrong.
         self._read(wanted.schedule)
         options, name = self._given(wanted.options), _name(wanted.name, offer.name)
@@ -276,10 +296,21 @@ def _call(offer: Offer, arguments: Mapping[str, Any]) -> tuple[list[Any], dict[s
 def _trigger(wanted: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Return a trigger and its arguments, as `add_job` takes them."""
     arguments = {name: it for name, it in wanted.items() if name != "trigger" and it is not None}
+    if isinstance(days := arguments.get("exclude"), list):
+        arguments["exclude"] = _with_calendars(days)
     if wanted.get("trigger") != "crontab":
         return wanted.get("trigger"), arguments
-    with _field("schedule"):
-        return "cron", crontab.fields_of(str(arguments.pop("line", ""))) | arguments
+    return "cron", crontab.fields_of(str(arguments.pop("line", ""))) | arguments
+
+
+def _with_calendars(days: list[Any]) -> list[Any]:
+    """Return days to leave out with the calendars that they name."""
+    number = sum(isinstance(one, HolidaysOf) for one in days)
+    if number > _MOST_CALENDARS:
+        raise ValueError(f"exclude= names {number} calendars of holidays: at most {_MOST_CALENDARS} are kept")
+    return [
+        holidays.look_up(one.country, one.subdivision) if isinstance(one, HolidaysOf) else one for one in days
+    ]
 
 
 def _check_free(connection: Connection, job_id: str, *, is_named: bool) -> JobState | None:

@@ -39,6 +39,7 @@ def simulate(
     from everytick.api.loading import declared, load_schedule_for_command
     from everytick.dryrun import simulation
     from everytick.model import ticks
+    from everytick.read.backfills import unfinished_backfills
     from everytick.read.jobs import added_jobs
 
     from . import simulated
@@ -52,7 +53,9 @@ def simulate(
     last = simulation.days_later(first, days, zone)
     outages = [_outage(text, zone) for text in outage or ()]
     in_code = declared(scheduler)
-    jobs = [*in_code.jobs, *added_jobs(scheduler.ledger, in_code, first, last)]
+    backfills = unfinished_backfills(scheduler.ledger)
+    filled = {one.backfill.wanted.job_id for one in backfills}
+    jobs = [*in_code.jobs, *added_jobs(scheduler.ledger, in_code, first, last, also=filled)]
     durations = _durations(scheduler.ledger, [job.id for job in jobs], duration or ())
     with Progress("simulating") as progress:
         found = simulation.simulate(
@@ -60,6 +63,7 @@ def simulate(
             outages=outages,
             durations=durations,
             group_limits=scheduler.settings.group_limits,
+            backfills=backfills,
             progress=progress.at,
         )
     if as_json:

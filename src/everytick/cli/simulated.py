@@ -20,12 +20,16 @@ def print_simulation(found: Simulation, days: int) -> None:
     _print_jobs(found, days)
     for number, outage in enumerate(found.outages):
         _print_outage(found, number, outage)
+    _print_backfills(found)
     job_ids = [result.job.id for result in found.jobs.values()]
     for change in found.clock_changes:
         print_sentence(f"{dated(change.tick, zone)} {zone} {change.job_id}: {change.note}", job_ids, indent=2)
     for result in found.jobs.values():
         for note in result.notes:
             print_sentence(f"{result.job.id}: {note}", job_ids, indent=2)
+    for backfill in found.backfills:
+        for note in backfill.notes:
+            print_sentence(f"backfill {backfill.number}: {note}", [backfill.job_id], indent=2)
     problems = found.problems()
     for problem in problems:
         print_aside(f"error: {problem}")
@@ -67,6 +71,41 @@ def _print_jobs(found: Simulation, days: int) -> None:
                 dated(result.last, zone),
             ]
             for result in found.jobs.values()
+        ],
+    )
+
+
+def _print_backfills(found: Simulation) -> None:
+    """Print what becomes of the backfills that go on, beside the ticks of their jobs."""
+    if not found.backfills:
+        return
+    zone = found.zone
+    print_table(
+        "backfills that go on, beside these ticks",
+        [
+            Column("backfill", is_whole=True),
+            Column("job", is_id=True),
+            Column("runs", is_whole=True),
+            Column("ran", is_whole=True),
+            Column("lost", is_whole=True, left_out=2),
+            Column("still to come", is_whole=True, left_out=1),
+            Column("cut off", is_whole=True, left_out=3),
+            Column("begun again", is_whole=True, left_out=3),
+            Column("over", is_whole=True, style=TIME),
+        ],
+        [
+            [
+                str(it.number),
+                it.job_id,
+                f"{it.runs:,}",
+                f"{it.ran:,}",
+                _some(it.lost),
+                _some(it.left),
+                _some(it.cut),
+                _some(it.begun_again),
+                dated(it.ended, zone) if it.ended is not None else "not by then",
+            ]
+            for it in found.backfills
         ],
     )
 

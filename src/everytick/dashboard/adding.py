@@ -24,15 +24,14 @@ from .addresses import below_root, url
 from .answers import ReadingRoute
 from .forms import Form, read_form
 from .job_forms import MOST_TEXT, fields_of, wanted
-from .offered import NOT_LOADED, OfferActions, default_of
+from .offered import FIRES, LEFT_OUT, NOT_LOADED, OfferActions, default_of
 from .problems import Problem
 from .processes import reading, schedule_state
 from .rendering import page
 
 router = APIRouter(include_in_schema=False, route_class=ReadingRoute)
 
-# How many coming ticks a preview shows, and what comes in a form beside the job itself.
-_FIRES = 10
+# What comes in a form beside the job itself.
 _NOT_THE_JOB = ("csrf_token", "save", "note")
 
 Id = Annotated[str, Query(max_length=1_000)]
@@ -121,7 +120,8 @@ def _change(request: Request, id: str, form: Form) -> Response:
         _check_length(shown.values)
         if not version.isascii() or not version.isdigit() or len(version) > 18:
             raise Problem(422, "version: which one did you see? Load the page again")
-        asked = wanted(form, offer, offer.given(changes.job.args, changes.job.kwargs))
+        known = changes.job
+        asked = wanted(form, offer, offer.given(known.args, known.kwargs), known.schedule)
         shown.preview = acts.draft_change(id, asked, int(version))
         if form.get("save"):
             acts.keep(shown.preview, form.get("note"))
@@ -176,13 +176,15 @@ def _page(request: Request, shown: _Shown | None) -> HTMLResponse:
         offers=sorted((offers or {}).values(), key=lambda one: (one.name.lower(), one.reference)),
         triggers=job_forms.TRIGGERS,
         options=job_forms.OPTIONS,
+        hides_days=bool(shown and shown.changes and job_forms.hides_days(shown.changes.job.schedule)),
         default_of=default_of,
         field_type=job_forms.field_type,
         is_secret=is_secret_name,
         as_value=lambda choice: json.dumps(choice),
         arguments_of=lambda draft: job_options(draft.job)["arguments"],
         in_words=in_words,
-        fires=shown.preview.fires(_FIRES) if shown and shown.preview else [],
+        fires=shown.preview.fires(FIRES) if shown and shown.preview else [],
+        left_out=shown.preview.left_out(LEFT_OUT) if shown and shown.preview else [],
         state_of_schedule=head,
         title=title,
     )

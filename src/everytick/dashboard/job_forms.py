@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from everytick.api.offered_jobs import Draft, Wanted
+from everytick.api.offered_jobs import Draft, HolidaysOf, Wanted
 from everytick.masking import is_secret_name
 from everytick.model import ticks
 from everytick.model.offers import Offer, Parameter
@@ -30,7 +30,11 @@ TRIGGERS = {
     "calendarinterval": ("years", "months", "weeks", "days", "hour", "minute"),
 }
 # What all triggers but `date` take.
-BOUNDS = ("start_date", "end_date", "jitter", "exclude", "shift")
+BOUNDS = ("start_date", "end_date", "jitter", "shift")
+# The fields of the days that are left out: days, and public holidays as `DE/BY`.
+DAYS = ("exclude", "holidays")
+# More text a field does not take.
+_LONGEST = 1_000
 OPTIONS = {
     "timeout": float,
     "retries": int,
@@ -46,16 +50,20 @@ _SHOWN = {
     "date": re.compile(r"\d{4}-\d\d-\d\d"),
     "datetime": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?"),
 }
+_CALENDAR = re.compile(r"holidays\('([^'/,\\]+)'(?:, '([^'/,\\]+)')?\)")
 # Characters that a browser drops or changes in a field, and halves of characters, which no page can have.
 _LOST = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 # More text than this has no place in fields; programs may send more.
 MOST_TEXT = 8_000
 
 
-def wanted(form: Form, offer: Offer, known: Mapping[str, Any] | None = None) -> Wanted:
+def wanted(
+    form: Form, offer: Offer, known: Mapping[str, Any] | None = None, schedule: Schedule | None = None
+) -> Wanted:
     """Return the job that a form asks for.
 
-    `known`: the arguments of the job that is changed, which secrets keep whose fields are empty.
+    `known`, `schedule`: of the job that is changed the arguments, which secrets keep whose fields are empty,
+    and the schedule, of which the days that are left out stay where their fields are as they were.
     """
     arguments = {}
     for parameter in offer.parameters:
@@ -74,11 +82,15 @@ def wanted(form: Form, offer: Offer, known: Mapping[str, Any] | None = None) -> 
         if text := form.get(f"options.{name}").strip():
             options[name] = text if kind is str else _number("options", name, text, whole=kind is int)
     return Wanted(
-        _schedule(form), arguments, form.get("id").strip() or None, form.get("name").strip() or None, options
+        _schedule(form, schedule),
+        arguments,
+        form.get("id").strip() or None,
+        form.get("name").strip() or None,
+        options,
     )
 
 
-def _schedule(form: Form) -> dict[str, Any] | None:
+def _schedule(form: Form, known: Schedule | None) -> dict[str, Any] | None:
     trigger = form.get("trigger")
     if trigger == "keep":
         return None
@@ -95,16 +107,29 @@ def _schedule(form: Form) -> dict[str, Any] | None:
         is_clock = trigger == "calendarinterval" and name in ("hour", "minute")
         if name in _NUMBERS or is_clock:
             found[name] = _number("schedule", name, text, whole=trigger == "calendarinterval")
-        elif name == "exclude":
-            found[name] = [_days(one.strip()) for one in text.split(",") if one.strip()]
         else:
             found[name] = text
+    shown = {} if known is None else days_fields(known)
+    if trigger != "date" and any(form.get(name).strip() != shown.get(name, "") for name in DAYS):
+        found["exclude"] = [*map(_days, _listed(form, "exclude")), *map(_holidays, _listed(form, "holidays"))]
+        if not found["exclude"]:
+            # There is nothing left to move.
+            found.pop("shift", None)
     return found
+
+
+def _listed(form: Form, name: str) -> list[str]:
+    return [one.strip() for one in form.get(name).split(",") if one.strip()]
 
 
 def _days(text: str) -> str | tuple[str, str]:
     first, found, last = text.partition(" to ")
     return (first.strip(), last.strip()) if found else text
+
+
+def _holidays(text: str) -> HolidaysOf:
+    country, _, subdivision = text.partition("/")
+    return HolidaysOf(country.strip(), subdivision.strip() or None)
 
 
 def _number(field: str, name: str, text: str, *, whole: bool) -> int | float:
@@ -181,7 +206,29 @@ def schedule_fields(schedule: Schedule) -> dict[str, str]:
             found[name] = iso(at) if isinstance(at, int) else str(at)
     if schedule.jitter:
         found["jitter"] = f"{schedule.jitter / ticks.SECOND:g}"
-    return found
+    return found | days_fields(schedule)
+
+
+def days_fields(schedule: Schedule) -> dict[str, str]:
+    """Return what the fields of the days that are left out hold; nothing if they cannot hold them."""
+    if schedule.data["trigger"] != "excluding":
+        return {}
+    days, shift = schedule.data["days"], schedule.data["shift"]
+    calendars = [_CALENDAR.fullmatch(one["name"]) for one in days["calendars"]]
+    ranges = [first if first == last else f"{first} to {last}" for first, last in days["ranges"]]
+    texts = {
+        "exclude": ", ".join([*ticks.spelled(days["weekdays"]), *ranges]),
+        "holidays": ", ".join("/".join(filter(None, found.groups())) for found in calendars if found),
+    }
+    if not all(calendars) or any(len(text) > _LONGEST for text in texts.values()):
+        texts = {}
+    return {name: text for name, text in {**texts, "shift": shift}.items() if text}
+
+
+def hides_days(schedule: Schedule) -> bool:
+    """Return whether a schedule leaves out days that the fields do not show."""
+    is_excluding = schedule.data["trigger"] == "excluding" and any(schedule.data["days"].values())
+    return is_excluding and not set(DAYS) & days_fields(schedule).keys()
 
 
 def field_type(kind: str, value: str) -> str:

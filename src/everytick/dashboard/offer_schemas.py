@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from everytick.read.schemas import Fire
-from pydantic import BaseModel, ConfigDict, Field
+from everytick.read.schemas import Fire, LeftOutTick
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from typing_extensions import TypedDict
 
 from .schemas import Note
@@ -57,13 +57,41 @@ _Number = Annotated[float | None, Field(allow_inf_nan=False)]
 _Part = Annotated[str | int | None, Field(union_mode="left_to_right")]
 
 
+class PublicHolidays(_Body):
+    """The public holidays of a country, or of a part of it; from the package `holidays`."""
+
+    country: Annotated[str, Field(max_length=100, description="its code", examples=["DE"])]
+    subdivision: Annotated[
+        str | None, Field(max_length=100, description="of a state or region", examples=["BY"])
+    ] = None
+
+
+def _kind_of_days(value: Any) -> str | None:
+    kinds = ((str, "day"), (list, "range"), ((dict, PublicHolidays), "holidays"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), None)
+
+
+# By its type, so that an error is about what was meant.
+_Days = Annotated[
+    Annotated[str, Tag("day")]
+    | Annotated[list[str], Field(min_length=2, max_length=2), Tag("range")]
+    | Annotated[PublicHolidays, Tag("holidays")],
+    Discriminator(
+        _kind_of_days,
+        custom_error_type="days",
+        custom_error_message="Write a date, a pair of dates, weekdays, or the country of public holidays",
+    ),
+]
+
+
 class _Recurring(_Body):
     timezone: _Zone = None
     exclude: Annotated[
-        list[str | Annotated[list[str], Field(min_length=2, max_length=2)]] | None,
+        list[_Days] | None,
         Field(
             max_length=1_000,
-            description="days on which it is not due: dates, pairs of a first and a last date, `sat-sun`",
+            description="days on which it is not due: dates, pairs of a first and a last date, `sat-sun`,"
+            " public holidays",
         ),
     ] = None
     shift: Annotated[
@@ -196,6 +224,12 @@ class JobPreview(TypedDict):
     trigger_in_words: str
     timezone: str
     next_fires: list[Fire]
+    left_out: Annotated[
+        list[LeftOutTick],
+        Field(
+            description="ticks of the coming year whose date is left out, or that are moved: the first ten"
+        ),
+    ]
     warnings: list[str]
 
 

@@ -7,12 +7,21 @@ from contextlib import contextmanager
 from typing import Any
 
 from everytick.api.control import NoSuchJobError
-from everytick.api.offered_jobs import Draft, NotNowError, OfferedJobs, TakenError, Wanted, WrongFieldError
+from everytick.api.offered_jobs import (
+    Draft,
+    HolidaysOf,
+    NotNowError,
+    OfferedJobs,
+    TakenError,
+    Wanted,
+    WrongFieldError,
+)
 from everytick.errors import LedgerError, ScheduleError
 from everytick.model.offers import Offer, Parameter
+from everytick.read.coming import ComingTick, LeftOut
 from everytick.read.job_options import job_options
 from everytick.store.declared_options import shown_value
-from everytick.text.instants import iso, when
+from everytick.text.instants import when
 from everytick.text.schedules import in_words
 from starlette.requests import Request
 
@@ -24,8 +33,9 @@ NOT_LOADED = (
     "the schedule's code is not loaded here, so that it is not known what it offers: give the scheduler to"
     " asgi(), instead of a SchedulerClient, or look where the schedule runs"
 )
-# How many coming ticks a preview has, and how many characters of a default are shown.
-_FIRES, _SHOWN = 10, 80
+# How many coming ticks a preview has, of how many that are left out it tells, and how many characters of a
+# default are shown.
+FIRES, LEFT_OUT, _SHOWN = 10, 10, 80
 
 
 class OfferActions:
@@ -126,7 +136,6 @@ def default_of(one: Parameter) -> str:
 def preview_of(draft: Draft) -> JobPreview:
     """Return a job as it would be, as the API shows it."""
     job = draft.job
-    fires = draft.fires(_FIRES)
     return {
         "job_id": job.id,
         "name": job.name,
@@ -135,13 +144,21 @@ def preview_of(draft: Draft) -> JobPreview:
         "trigger": job.trigger,
         "trigger_in_words": in_words(job.schedule),
         "timezone": job.schedule.zone_name,
-        "next_fires": [{"job_id": job.id, "tick": iso(tick), "note": note} for tick, note in fires],
+        "next_fires": [ComingTick(job.id, tick, note, "").as_json() for tick, note in draft.fires(FIRES)],
+        "left_out": [LeftOut(tick, job.id, why).as_json() for tick, why in draft.left_out(LEFT_OUT)],
         "warnings": list(draft.warnings),
     }
 
 
 def change_of(data: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return a schedule as `Wanted` has it, of JSON: there a range of excluded days is a list of two."""
+    """Return a schedule as `Wanted` has it, of JSON."""
     if data is None or not data.get("exclude"):
         return None if data is None else dict(data)
-    return {**data, "exclude": [tuple(one) if isinstance(one, list) else one for one in data["exclude"]]}
+    return {**data, "exclude": [_days(one) for one in data["exclude"]]}
+
+
+def _days(one: Any) -> Any:
+    """Return days to leave out: in JSON a range is a list of two, and a calendar an object."""
+    if isinstance(one, dict):
+        return HolidaysOf(one["country"], one.get("subdivision"))
+    return tuple(one) if isinstance(one, list) else one

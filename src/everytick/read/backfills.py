@@ -66,6 +66,19 @@ def running_backfills(ledger: Ledger, job_id: str | None = None) -> list[Backfil
         return _list(connection, wanted, _ALL)[::-1]
 
 
+def unfinished_backfills(ledger: Ledger) -> list[backfills.Unfinished]:
+    """Return the backfills that go on, the oldest first; raise LedgerError as `backfill_rows` does.
+
+    Those are left out whose ticks cannot be computed here.
+    """
+    if not ledger.exists():
+        return []
+    with connect_checked(ledger) as connection:
+        plain = connection.plain
+        found = [backfills.unfinished(plain, one) for one in backfills.running(plain)]
+    return [one for one in found if one is not None]
+
+
 def backfill_row(ledger: Ledger, backfill_id: int) -> Backfill:
     """Return one; raise NotFoundError if there is none, or LedgerError as `backfill_rows` does."""
     with connect_checked(ledger) as connection:

@@ -157,8 +157,12 @@ def job_row(connection: Reader, job: KnownJob, declared: Declared) -> JobRow:
     }
 
 
-def added_jobs(ledger: Ledger, declared: Declared, begin: int, end: int) -> list[Job]:
+def added_jobs(
+    ledger: Ledger, declared: Declared, begin: int, end: int, *, also: Container[str] = ()
+) -> list[Job]:
     """Return the jobs that were added while running and have a tick in [begin, end), in order of their ids.
+
+    also: the ids of those that are returned without a tick, too.
 
     Those that cannot run here are left out, and so is what the code declares by now. Instants are
     microseconds UTC.
@@ -171,7 +175,7 @@ def added_jobs(ledger: Ledger, declared: Declared, begin: int, end: int) -> list
     for added in _added((known[job_id] for job_id in sorted(known)), {job.id for job in declared.jobs}):
         job, _problem = added.load(declared)
         tick = None if job is None else job.next_tick(begin - 1)
-        if job is not None and tick is not None and tick < end:
+        if job is not None and (job.id in also or (tick is not None and tick < end)):
             found.append(job)
     return found
 

@@ -2,17 +2,17 @@
 
 from .bulk import Bulk
 
-_BACKFILL = """
+READ = """
 SELECT backfill_id, job_id, schedule_data, from_us, until_us, only_missed, rate, max_instances, state,
        upto_us, next_us
 FROM scheduler_backfills WHERE backfill_id = :backfill_id
 """
 
 # For a transaction that is alone, and waits for the one that makes runs of it.
-READ_TO_CHANGE = _BACKFILL + " /* on a server: FOR UPDATE */"
+READ_TO_CHANGE = READ + " /* on a server: FOR UPDATE */"
 
 # For one that makes runs of it: another process that does so at this moment has it.
-TAKE = _BACKFILL + " AND state = 'running' /* on a server: FOR UPDATE SKIP LOCKED */"
+TAKE = READ + " AND state = 'running' /* on a server: FOR UPDATE SKIP LOCKED */"
 
 # While its job is paused, or disabled, it makes no runs. One whose job is gone has to be stopped.
 LIST_RUNNING = """

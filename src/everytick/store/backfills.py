@@ -12,7 +12,7 @@ the job. Each function is called inside of a transaction, unless it says otherwi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -92,6 +92,19 @@ class Running(NamedTuple):
             return not count_open(connection, self.number)
         is_due = self.next is not None and self.next <= ticks.now()
         return is_due and count_open(connection, self.number) < self.max_instances
+
+
+class Unfinished(NamedTuple):
+    """A backfill that goes on.
+
+    to_be_made: how many of its runs are still to be made. open: how many are made, and not over.
+    is_held: whether it makes none now, since its job is paused or disabled.
+    """
+
+    backfill: Backfill
+    to_be_made: int
+    open: int
+    is_held: bool
 
 
 class Count(NamedTuple):
@@ -200,6 +213,17 @@ def running(connection: Connection) -> list[Running]:
     return [Running(*row) for row in rows]
 
 
+def unfinished(connection: Connection, one: Running) -> Unfinished | None:
+    """Return what is left of a backfill; None if its ticks cannot be computed here. Needs no transaction."""
+    it = _backfill(connection.execute(sql.READ, {"backfill_id": one.number}).fetchone())
+    if it is None or (schedule := it.wanted.schedule) is None:
+        return None
+    left: int | None = 0
+    if it.upto < it.wanted.until:
+        left = count(connection, replace(it.wanted, begin=it.upto + 1), schedule, lambda: None).number
+    return Unfinished(it, MOST if left is None else left, count_open(connection, it.number), one.next is None)
+
+
 def count_open(connection: Connection, number: int) -> int:
     """Return how many runs of a backfill are not over. Needs no transaction."""
     values = {"backfill_id": number, "now": ticks.now()}
@@ -226,24 +250,25 @@ def make_runs(connection: Connection, number: int) -> bool:
         return False
     if it.next > now or free <= 0 or job.is_paused(now):
         return False
-    allowed, first = _allowed(it, now)
-    found, upto = _next(connection, it.wanted, schedule, it.upto, min(free, allowed))
+    most, first = allowed(it, now)
+    found, upto = _next(connection, it.wanted, schedule, it.upto, min(free, most))
     sql.INSERT_RUNS.execute(
         connection, [(tick,) for tick in found], job_id=job.job_id, backfill_id=number, now=now
     )
-    after = first + len(found) * _interval(it) if found else it.next
+    after = first + len(found) * interval(it) if found else it.next
     values = {"backfill_id": number, "upto": upto, "next": after, "made": len(found)}
     connection.execute(sql.ADVANCE, values)
-    return len(found) < min(free, allowed)
+    return len(found) < min(free, most)
 
 
-def _allowed(it: Backfill, now: int) -> tuple[int, int]:
-    """Return how many runs the rate allows now, and from when on that is counted."""
+def allowed(it: Backfill, now: int) -> tuple[int, int]:
+    """Return how many runs the rate allows now, and from when on that is counted. Pure."""
     first = max(it.next, now - _MADE_UP_FOR)
-    return (it.max_instances, now) if it.rate is None else (1 + (now - first) // _interval(it), first)
+    return (it.max_instances, now) if it.rate is None else (1 + (now - first) // interval(it), first)
 
 
-def _interval(it: Backfill) -> int:
+def interval(it: Backfill) -> int:
+    """Return how long after one run the next may begin, by the rate. Pure."""
     return 0 if it.rate is None else _MINUTE // it.rate
 
 

@@ -6,7 +6,6 @@ A few statements serve many jobs at once: see `bulk`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -153,18 +152,20 @@ def may_begin(job: Job, due: int, now: int) -> bool:
 class _UnderWay:
     """The jobs that have runs under way, of those some of whose ticks come due now."""
 
-    def __init__(self, me: Identity, entering: Mapping[str, Job], rows: Iterable[Sequence[Any]]) -> None:
+    def __init__(
+        self, me: Identity, entering: Mapping[str, Job], counted: Mapping[str, tuple[int, int, int]]
+    ) -> None:
         # A new tick of these is skipped.
         self.full: set[str] = set()
         # Jobs of which earlier ticks only wait, for a slot or for a process: a new tick goes behind them.
         self.waiting: set[str] = set()
         # Those of them whose ticks wait for earlier runs, and how many do.
         self.behind: dict[str, int] = {}
-        for job_id, (held, started, queued) in limits.added_up(rows).items():
+        for job_id, (held, started, queued) in counted.items():
             options = entering[job_id].options
             # Where this process queues for others, a queued run counts as if it were under way.
-            counted = started + (0 if me.role.serves(options.queue) else queued)
-            if counted >= options.max_instances and options.overlap == "skip":
+            occupied = started + (0 if me.role.serves(options.queue) else queued)
+            if occupied >= options.max_instances and options.overlap == "skip":
                 self.full.add(job_id)
             elif queued or held >= options.max_instances:
                 self.waiting.add(job_id)
@@ -181,12 +182,12 @@ def _advance(
     Returns the jobs of which no other process had moved the watermark before, nor holds the row.
     """
     entering: dict[str, Job] = {}
-    by: list[tuple[str, int]] = []
+    by: dict[str, int] = {}
     for it in decisions:
         # A run that waits for its jitter is only reserved: overlap is decided when it is due (R7).
         if it.run and (due := it.job.due(it.run[0])) <= now + AHEAD:
             entering[it.job.id] = it.job
-            by.append((it.job.id, due if it.ahead else now))
+            by[it.job.id] = due if it.ahead else now
     rows = [(it.job.id, it.job.definition, it.seen, it.upto) for it in decisions]
     shown, won, counted = together(
         connection,
@@ -195,7 +196,7 @@ def _advance(
         limits.count_under_way(connection, by),
     )
     workers.ensure(connection, me, shown)
-    return {job_id for (job_id,) in won}, _UnderWay(me, entering, counted)
+    return {job_id for (job_id,) in won}, _UnderWay(me, entering, limits.added_up(counted, by))
 
 
 def _refused(connection: Connection, decision: Decision, state: JobState | None, *, is_busy: bool) -> Answer:

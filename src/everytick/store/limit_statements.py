@@ -7,7 +7,12 @@ from .bulk import Bulk
 # started, and those that should have been a second ago, since the process that has their lease may be frozen.
 # A run that waited in the queue, and is recorded as started since a moment, may not have been entered yet.
 #
-# And the ticks that wait for a process with room. Runs of a backfill have a limit of their own.
+# And the ticks that wait for a process with room: those that are due :surely at once, and those that are due
+# later, until the last of the given instants, one by one, each with when that is. Runs of a backfill have a
+# limit of their own.
+#
+# Very many may wait, which a server does not know: by IS TRUE it looks up the job of each among the given
+# ones, where it would compare each with each to join them.
 COUNT_UNDER_WAY = Bulk(
     """
 WITH given AS (SELECT job, by_us FROM GIVEN AS given)
@@ -15,15 +20,17 @@ SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us),
        count(DISTINCT CASE WHEN state = 'running' AND NOT (started_us > given.by_us - 500000
                                 AND due_us < CASE WHEN started_us > 0 THEN started_us - 1000000 END)
                              OR state = 'claimed' AND due_us < given.by_us - 1000000
-                           THEN process_id || ' ' || claimed_us END), 0
+                           THEN process_id || ' ' || claimed_us END), 0, NULL
 FROM given CROSS JOIN scheduler_runs
 WHERE job_id = given.job AND state IN ('claimed', 'running') AND kind <> 'backfill'
   AND (state = 'running' OR due_us <= given.by_us)
 GROUP BY given.job
 UNION ALL
-SELECT given.job, 0, 0, count(*) FROM scheduler_runs JOIN given ON job_id || '' = given.job
-WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND due_us <= given.by_us
-GROUP BY given.job
+SELECT job_id, 0, 0, count(*), later_us FROM (
+    SELECT job_id, CASE WHEN due_us > :surely THEN due_us END AS later_us FROM scheduler_runs
+    WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND due_us <= :latest
+      AND (job_id IN (SELECT job FROM given)) IS TRUE
+) AS waiting GROUP BY job_id, later_us
 """,
     job="text", by_us="bigint",
 )  # fmt: skip
@@ -43,34 +50,33 @@ GROUP BY given.run
     run="bigint", job="text", claimed="bigint", due="bigint",
 )  # fmt: skip
 
-# Of the ticks of a job that wait the newest stay, and those that were due later than an instant. The given
-# jobs are a table of their own, for which SQLite makes an index: where a thousand runs wait, each would be
-# compared with each job otherwise.
+# Of the ticks of a job that wait the newest stay, and those that were due later than an instant. By IS TRUE
+# as above.
 SKIP_OLDER_QUEUED = Bulk(
     """
 UPDATE scheduler_runs SET state = 'skipped', reason = 'coalesced', finished_us = :now
-WHERE state = 'queued' AND run_id IN (
+WHERE state || '' = 'queued' AND run_id IN (
     /* on a server: SELECT run_id FROM scheduler_runs WHERE run_id IN ( */
-    WITH given AS MATERIALIZED (SELECT job, stay, before FROM GIVEN AS given)
     SELECT run_id FROM (
-        SELECT run_id, due_us, given.stay AS stay, given.before AS before,
-               row_number() OVER (PARTITION BY given.job ORDER BY tick_us DESC) AS place
-        FROM scheduler_runs JOIN given ON job_id || '' = given.job
+        SELECT run_id, due_us, row_number() OVER (PARTITION BY job_id ORDER BY tick_us DESC) AS place
+        FROM scheduler_runs
         WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND attempt = 1
+          AND (job_id IN (SELECT job FROM GIVEN AS given)) IS TRUE
     ) AS waiting
-    WHERE place > stay AND due_us < before
+    WHERE place > :stay AND due_us < :before
     /* on a server: ) FOR UPDATE SKIP LOCKED */)
 RETURNING run_id
 """,
-    job="text", stay="bigint", before="bigint",
-)  # fmt: skip
+    job="text",
+)
 
-# Only as it was found: meanwhile another process may have taken it.
+# Only as it was found: meanwhile another process may have taken it. By its number, and not by the index of
+# those that wait: very many may be due at one instant.
 SKIP_LATE = Bulk(
     """
 UPDATE scheduler_runs SET state = 'skipped', reason = 'missed', error = given.why, finished_us = :now
 FROM GIVEN AS given
-WHERE run_id = given.run AND state = 'queued' AND attempt = 1 AND due_us = given.due
+WHERE run_id = given.run AND state || '' = 'queued' AND attempt = 1 AND due_us = given.due
 /* on a server: AND run_id IN (SELECT run_id FROM scheduler_runs WHERE BY_KEY FOR UPDATE SKIP LOCKED) */
 RETURNING job_id, tick_us
 """,
@@ -98,26 +104,27 @@ WHERE pg_try_advisory_xact_lock(1935892328, hashtext(current_schema() || ' ' || 
     name="text",
 )
 
-# The runs in the slot that was taken first, if the given run still waits. None while a run of the job is
-# asked to end.
+# Of each job whose given run still waits, the runs in the slot that was taken first. None while a run of the
+# job is asked to end. By IS TRUE as above.
 LIST_IN_THE_WAY = Bulk(
     """
-SELECT run_id, given.tick, process_id FROM GIVEN AS given CROSS JOIN scheduler_runs
-WHERE job_id = given.job AND state IN ('claimed', 'running')
-  AND EXISTS (
-    SELECT 1 FROM scheduler_runs AS waiting WHERE waiting.run_id = given.run AND waiting.state = 'queued')
+SELECT run_id, runs.job_id, process_id FROM scheduler_runs AS runs
+WHERE state IN ('claimed', 'running')
+  AND (runs.job_id IN (
+    SELECT given.job FROM GIVEN AS given JOIN scheduler_runs AS waiting ON waiting.run_id = given.run
+    WHERE waiting.state || '' = 'queued')) /* on a server: IS TRUE */
   AND (process_id, claimed_us) = (
     SELECT process_id, claimed_us FROM scheduler_runs AS first
-    WHERE first.job_id = given.job AND first.state IN ('claimed', 'running') AND first.state = 'running'
+    WHERE first.job_id = runs.job_id AND first.state IN ('claimed', 'running') AND first.state = 'running'
       AND first.kind <> 'backfill'
     ORDER BY first.due_us, first.run_id LIMIT 1)
   AND NOT EXISTS (
     SELECT 1 FROM scheduler_runs AS asked
-    WHERE asked.job_id = given.job AND asked.state IN ('claimed', 'running') AND asked.cancel_us IS NOT NULL
-      AND asked.kind <> 'backfill')
+    WHERE asked.job_id = runs.job_id AND asked.state IN ('claimed', 'running')
+      AND asked.cancel_us + 0 IS NOT NULL AND asked.kind <> 'backfill')
 ORDER BY run_id
 """,
-    job="text", tick="bigint", run="bigint",
+    job="text", run="bigint",
 )  # fmt: skip
 
 ASK_TO_MAKE_WAY = Bulk(

@@ -21,21 +21,28 @@ from .records import Identity
 _LOOKED_SECONDS = 1.5
 
 
-def count_under_way(connection: Connection, by: Iterable[tuple[str, int]]) -> Statement | None:
-    """Return the statement that counts the runs of jobs that are under way, or wait to begin by an instant.
+def count_under_way(connection: Connection, by: Mapping[str, int]) -> Statement | None:
+    """Return the statement that counts the runs of jobs that are under way, or wait, each by an instant.
 
-    Each of its rows has the id of a job, how many those are, how many of them are started, and how many ticks
-    wait for a process with room. A job may have two rows, or none.
+    `added_up` makes of its rows what it counted.
     """
-    return sql.COUNT_UNDER_WAY.given(connection, list(by))
+    instants = by.values()
+    return sql.COUNT_UNDER_WAY.given(
+        connection, list(by.items()), surely=min(instants, default=0), latest=max(instants, default=0)
+    )
 
 
-def added_up(rows: Iterable[Sequence[Any]]) -> dict[str, tuple[int, int, int]]:
-    """Return by job the numbers that `count_under_way` returns."""
+def added_up(rows: Iterable[Sequence[Any]], by: Mapping[str, int]) -> dict[str, tuple[int, int, int]]:
+    """Return by job what `count_under_way` counted, without jobs of which there is nothing.
+
+    With each, how many runs are under way, how many of them are started, and how many ticks wait for a
+    process with room.
+    """
     found: dict[str, tuple[int, int, int]] = {}
-    for job_id, held, started, queued in rows:
-        before = found.get(job_id, (0, 0, 0))
-        found[job_id] = (before[0] + held, before[1] + started, before[2] + queued)
+    for job_id, held, started, queued, later in rows:
+        if later is None or later <= by[job_id]:
+            before = found.get(job_id, (0, 0, 0))
+            found[job_id] = (before[0] + held, before[1] + started, before[2] + queued)
     return found
 
 
@@ -59,9 +66,11 @@ def skip_older_queued(
     at_once: also those of which not each process has seen yet that they wait.
     """
     before = ticks.FOREVER if at_once else now - int(_LOOKED_SECONDS * ticks.SECOND)
-    sql.SKIP_OLDER_QUEUED.execute(
-        connection, [(job_id, number, before) for job_id, number in stay.items()], now=now
-    )
+    jobs: dict[int, list[tuple[str]]] = {}
+    for job_id, number in stay.items():
+        jobs.setdefault(number, []).append((job_id,))
+    for number, given in jobs.items():
+        sql.SKIP_OLDER_QUEUED.execute(connection, given, now=now, stay=number, before=before)
 
 
 def skip_late(
@@ -79,10 +88,11 @@ def make_way(connection: Connection, me: Identity, newest: Mapping[str, tuple[in
 
     A run that was asked before is waited for.
     """
-    given = [(job_id, tick, run_id) for job_id, (tick, run_id) in newest.items()]
-    found = sql.LIST_IN_THE_WAY.execute(connection, given)
-    free = locking.lock_runs(connection, [run_id for run_id, _tick, _process in found])
-    asked = [(run_id, tick) for run_id, tick, _process in found if run_id in free]
+    found = sql.LIST_IN_THE_WAY.execute(
+        connection, [(job_id, run_id) for job_id, (_tick, run_id) in newest.items()]
+    )
+    free = locking.lock_runs(connection, [run_id for run_id, _job, _process in found])
+    asked = [(run_id, newest[job_id][0]) for run_id, job_id, _process in found if run_id in free]
     sql.ASK_TO_MAKE_WAY.execute(connection, asked, now=now)
-    if any(process_id != me.process_id for _run, _tick, process_id in found):
+    if any(process_id != me.process_id for _run, _job, process_id in found):
         notifications.tell(connection)

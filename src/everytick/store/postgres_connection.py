@@ -45,8 +45,11 @@ _RECONNECTING = Backoff(first=0.5, longest=5.0)
 _UNKNOWN_SECONDS = 60.0
 
 # Each of our statements has its index. Of tables that have grown a lot lately the server thinks that they are
-# small, and would read the whole of them.
-_BY_INDEX = "set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
+# small, and would read the whole of them. A small table that is read as a whole all the same counts as very
+# costly then, for which the server would compile the statement, some tenths of a second long.
+_BY_INDEX = """
+       set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+       set_config('jit', 'off', true)"""
 
 
 def _beginning(locks: str, lock_seconds: int, idle_seconds: int) -> str:

@@ -194,12 +194,13 @@ class _Taker:
 
     def take_followers(self, connection: Connection) -> None:
         """Take those that run in the slot of one that was taken: they need no other place."""
-        together = [(job_id, tick, claimed) for (job_id, claimed), (_at, tick) in self._first.items()]
-        found = self._sound(sql.LIST_FOLLOWERS.execute(connection, together), ticks.FOREVER)
+        found = self._sound(sql.LIST_FOLLOWERS.execute(connection, list(self._first)), ticks.FOREVER)
         claimed: dict[int, Claim] = {}
         for run in found:
             assert run.together is not None
-            instant, _tick = self._first[run.job_id, run.together]
+            instant, first = self._first[run.job_id, run.together]
+            if run.tick is None or run.tick <= first:
+                continue
             claimed[run.run_id] = Claim(*run[:4], run.due, instant, run.attempt, run.crashes)
         rows = [
             (claim.run_id, claim.attempt, claim.due, "claimed", claim.claimed, None)
@@ -218,18 +219,19 @@ class _Taker:
     def _look(self, connection: Connection, job_ids: set[str]) -> None:
         """Learn what the ledger knows of jobs that were not looked at yet."""
         unknown = sorted(job_ids - self._looked)
+        by = dict.fromkeys(unknown, self._now)
         self._looked |= job_ids
         locked, rows, counted = together(
             connection,
             locking.locking_jobs(connection, unknown),
             pauses.reading(connection, unknown),
-            limits.count_under_way(connection, ((job_id, self._now) for job_id in unknown)),
+            limits.count_under_way(connection, by),
         )
         states = pauses.states(rows)
         busy = locking.held_by_others(connection, states, locked)
         self._found.busy |= busy
         self._states |= {job_id: state for job_id, state in states.items() if job_id not in busy}
-        self._held += Counter({job_id: held for job_id, (held, _, _) in limits.added_up(counted).items()})
+        self._held += Counter({job_id: held for job_id, (held, _, _) in limits.added_up(counted, by).items()})
         options = (job.options for job in map(self._jobs.get, unknown) if job is not None)
         groups = {it.group for it in options if it.group is not None} & self._me.group_limits.keys()
         groups -= self._groups_looked

@@ -95,17 +95,19 @@ WHERE state IN ('queued', 'retrying') AND due_us <= :by AND (due_us, run_id) > (
 ORDER BY due_us, run_id LIMIT :page
 """
 
-# Those that were claimed together with a run, as after an outage: they run after it, in its slot (R5).
+# Those that were claimed together with a run, as after an outage: they run after it, in its slot (R5). Very
+# many may wait, which a server does not know: by IS TRUE it looks up the claim of each among the given ones,
+# where it would compare each with each to join them.
 LIST_FOLLOWERS = Bulk(
     """
-SELECT run_id, job_id, kind, tick_us, attempt, crashes, due_us, claimed_us
-FROM GIVEN AS given CROSS JOIN scheduler_runs
-WHERE job_id = given.job AND tick_us > given.tick AND claimed_us = given.claimed
-  AND state = 'queued' AND attempt = 1
+SELECT run_id, job_id, kind, tick_us, attempt, crashes, due_us, claimed_us FROM scheduler_runs
+WHERE state IN ('queued', 'retrying') AND state = 'queued' AND attempt = 1 AND kind = 'scheduled'
+  AND ((job_id, claimed_us) IN (SELECT given.job, given.claimed FROM GIVEN AS given)) IS TRUE
 ORDER BY due_us, run_id
 """,
-    job="text", tick="bigint", claimed="bigint",
-)  # fmt: skip
+    job="text",
+    claimed="bigint",
+)
 
 LIST_CUT = f"{_OF_WAITING} WHERE rerun_until_us >= :now AND {_SERVED} ORDER BY due_us, run_id"
 
@@ -136,13 +138,14 @@ WHERE job_id = :job_id AND kind = 'startup' AND start_number < :start_number
   AND (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
 """
 
-# Only as it was found: meanwhile another process may have run it, and given it back.
+# Only as it was found: meanwhile another process may have run it, and given it back. By its number, and not
+# by the index of those that wait: very many may be due at one instant.
 TAKE_WAITING = Bulk(
     """
 UPDATE scheduler_runs
 SET state = given.put, process_id = :process_id, claimed_us = given.claimed, started_us = given.begun
 FROM GIVEN AS given
-WHERE run_id = given.run AND state IN ('queued', 'retrying') AND attempt = given.number
+WHERE run_id = given.run AND state || '' IN ('queued', 'retrying') AND attempt = given.number
   AND due_us = given.due
 /* on a server: AND run_id IN (SELECT run_id FROM scheduler_runs WHERE BY_KEY FOR UPDATE SKIP LOCKED) */
 RETURNING run_id

@@ -188,7 +188,7 @@ def test_a_calendar_that_is_not_known_is_refused_with_the_line() -> None:
 
 def test_without_the_package_the_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "holidays", None)
-    holidays_room._found.cache_clear()
+    holidays_room.look_up.cache_clear()
     with pytest.raises(
         ScheduleError, match=r"install everytick\[holidays\] .*`holidays` in the answer `parts`"
     ):

@@ -96,6 +96,7 @@ async def test_a_program_previews_adds_changes_and_removes(
         "trigger": "interval[1:00:00]",
         "trigger_in_words": "every hour",
         "timezone": "UTC",
+        "left_out": [],
         "warnings": [],
     }
     assert found_in(scheduler.ledger, "SELECT * FROM scheduler_audit") == []

@@ -148,7 +148,7 @@ BY_PIECES = {"MOVE_HISTORY"}
 
 
 @pytest.mark.parametrize(
-    "module", [statements, job_statements, limit_statements, process_statements, pruning]
+    "module", [statements, limit_statements, job_statements, process_statements, pruning]
 )
 def test_no_statement_goes_through_a_long_history(scheduler: AsyncIOScheduler, module: ModuleType) -> None:
     ledger = prepared(scheduler)

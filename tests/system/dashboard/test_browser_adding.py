@@ -122,6 +122,29 @@ def test_it_works_without_scripts_and_says_what_is_wrong(browser: Browser, site:
         expect(page.get_by_text("This job was removed")).to_be_visible()
 
 
+def test_holidays_are_left_out_and_shown_before(browser: Browser, site: Site) -> None:
+    with signed_in(browser, site, java_script_enabled=False) as page:
+        fill(page, "workdays")
+        page.get_by_label("interval").check()
+        field(page, "interval.days").fill("1")
+        page.locator(".of-many summary").click()
+        field(page, "exclude").fill("sat-sun")
+        field(page, "holidays").fill("DE/XX")
+        page.get_by_role("button", name="Preview").click()
+        expect(page.locator(".wrong")).to_contain_text("holidays('DE', 'XX'): no such part of it is known")
+        field(page, "holidays").fill("DE/BY")
+        page.get_by_role("button", name="Preview").click()
+        expect(page.locator("#left-out li")).to_have_count(10)
+        expect(page.locator("#left-out")).to_contain_text("is excluded")
+        page.locator("#save").click()
+        expect(page.locator("#job")).to_contain_text("except sat-sun, holidays('DE', 'BY')")
+        page.get_by_role("link", name="Change", exact=True).click()
+        page.get_by_label("interval").check()
+        expect(field(page, "holidays")).to_have_value("DE/BY")
+    with site.client() as client:
+        assert client.delete("/api/v1/jobs/workdays").status_code == 200
+
+
 def test_times_that_no_field_of_a_browser_shows_stay_as_they_are(browser: Browser, site: Site) -> None:
     at = "2099-12-24T18:00:00.123456+00:00"
     body = {
@@ -207,6 +230,7 @@ def test_no_step_breaks_a_rule_of_accessibility(
         field(page, "cron.hour").fill("2")
         field(page, "cron.minute").fill("30")
         field(page, "timezone").fill("Europe/Berlin")
+        field(page, "holidays").fill("DE/BY, AT")
         look(page, "cron")
         page.get_by_role("button", name="Preview").click()
         expect(page.locator("#previewed")).to_be_visible()

@@ -38,7 +38,7 @@ def torture(
         until = nemesis.quiet(quiet)
     finally:
         nemesis.end()
-    runs, attempts, jobs = read_ledger(world.ledger_url)
+    runs, attempts, jobs, reports, audit = read_ledger(world.ledger_url)
     history = History(
         schedule=SCHEDULE,
         clock=nemesis.clock,
@@ -52,6 +52,9 @@ def torture(
         commands=nemesis.commands,
         requested=nemesis.requested,
         fills=nemesis.requester.fills,
+        acts=nemesis.requester.acts,
+        reports=reports,
+        audit=audit,
         refused=nemesis.refused,
         oddities=nemesis.oddities,
     )

@@ -234,7 +234,6 @@ def caught_up(history: History, harm: Harm) -> Iterator[Violation]:
 
 def late(history: History, harm: Harm) -> Iterator[Violation]:
     """R4, R12: while a process is well, ticks are decided about when they are due."""
-    asked = {job: at for job, _tick, at in history.requested}
     ran = _ran(history)
     on_server = any(life.role == "scheduler" for life in history.lives)
     for row in history.runs:
@@ -260,7 +259,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             due = max([due, *earlier])
         for shown in harm.instants(due):
             # One that was asked for while the clock was back was not there when it showed this time before.
-            at = max(shown, asked.get(spec.id, shown))
+            at = max(shown, history.there_since(spec.id, first))
             # The process that claimed it may not be the first one, if a fault hit the first in between: also
             # before it was due, if it has a jitter, or if the clock was set back since.
             reserved = min([at - _AHEAD, *harm.instants(row["tick_us"] - _AHEAD)])
@@ -280,7 +279,6 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
 def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
     """R4, R14: a run that is due is entered soon, if not in the process that claimed it then in another."""
     rows = {row["run_id"]: row for row in history.runs}
-    asked = {job: at for job, _tick, at in history.requested}
     ran = _ran(history)
     for start in history.starts:
         spec, row = history.specs.get(start.job), rows.get(start.run)
@@ -293,7 +291,7 @@ def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
         shown = history.clock.shows(start.at)
         earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= shown)
         for due in harm.instants(max([row["due_us"], *earlier])):
-            at = max(due, asked.get(spec.id, due))
+            at = max(due, history.there_since(spec.id, start.at))
             reserved = min([at - _AHEAD, *harm.instants(row["tick_us"] - _AHEAD)])
             if harm.near(reserved, start.at, (*DEADLY, *ENDING, *PARTED)):
                 continue

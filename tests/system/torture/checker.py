@@ -6,7 +6,9 @@ It shares no code with the scheduler, and computes the ticks in plain arithmetic
 - `consistency`: the ledger agrees with what the tasks recorded
 - `filling`: each past tick has one run of its backfill
 - `requests`: what people asked of single runs is carried out
-- `deploys`: a job that the code lacks does not fire
+- `deploys`: a job that the code lacks, or a person removed, does not fire
+- `offers`: what people were told of the jobs that they add, change and remove is so
+- `reported`: how far a run is, and what it returned, is on record as it said it
 - `causes`: a tick whose run did not succeed needs a cause
 - `processes`: exit codes and logs of the processes
 """
@@ -15,7 +17,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from torture import causes, completeness, consistency, deploys, filling, processes, requests
+from torture import (
+    causes,
+    completeness,
+    consistency,
+    deploys,
+    filling,
+    offers,
+    processes,
+    reported,
+    requests,
+)
 from torture.faults import Harm
 from torture.history import History, Violation
 
@@ -41,6 +53,13 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     consistency.groups,
     consistency.replaced,
     deploys.removed,
+    offers.kept,
+    offers.as_they_were_given,
+    offers.audited,
+    offers.called,
+    reported.progress,
+    reported.results,
+    reported.fresh,
     causes.repeated,
     causes.ends,
     causes.given_up,

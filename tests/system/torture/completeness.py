@@ -20,10 +20,12 @@ _COUNTED = 1_000
 
 def unaccounted(history: History, harm: Harm) -> Iterator[Violation]:
     """R1: every tick since the registration has a row, or lies in a range row, and ends."""
-    for spec in history.schedule:
+    for spec in [*history.schedule, *history.by_people]:
         job = history.jobs.get(spec.id)
         if job is None:
-            yield Violation(f"{spec.id}: the ledger does not know this job", spec.id)
+            # Whether one that people added must be there, `offers` looks at.
+            if spec in history.schedule:
+                yield Violation(f"{spec.id}: the ledger does not know this job", spec.id)
             continue
         rows = [row for row in history.rows_of(spec.id) if row["tick_us"] is not None]
         single = {row["tick_us"] for row in rows if row["last_tick_us"] is None}

@@ -1,4 +1,4 @@
-"""Deploys: a job that is not in the code any more never fires again, until it is there again (R8)."""
+"""A job that is not in the code any more, or was removed, never fires again, until it is there again (R8)."""
 
 from __future__ import annotations
 
@@ -13,26 +13,32 @@ _CLAIMED = 2 * SECOND
 
 
 def removed(history: History, harm: Harm) -> Iterator[Violation]:
-    """From the start of a process whose code lacks a job, no tick of it is claimed, and no run begins."""
+    """From the start of a process whose code lacks a job, no tick of it is claimed, and no run begins.
+
+    Nor from when a person was told that it is removed.
+    """
     for spec in history.specs.values():
+        why = "a person had removed it" if history.acts_on(spec.id, "remove") else "the code lacked the job"
         for begin, end in absences(history, spec):
             for row in history.rows_of(spec.id):
                 instants = harm.instants(row["tick_us"]) if row["tick_us"] is not None else []
                 if instants and all(begin + SECOND < at < end for at in instants):
-                    sentence = f"tick {row['tick_us']} is {row['state']}, though the code lacked the job"
+                    sentence = f"tick {row['tick_us']} is {row['state']}, though {why}"
                     yield Violation(f"{spec.id}: {sentence}", spec.id, row["tick_us"])
             for start in history.starts:
                 if start.job != spec.id or not begin + _CLAIMED < start.at < end:
                     continue
                 if not harm.disturbed(start.pid, begin - SECOND, start.at):
-                    sentence = (
-                        f"attempt {start.attempt} of {start.tick} began, though the code lacked the job"
-                    )
+                    sentence = f"attempt {start.attempt} of {start.tick} began, though {why}"
                     yield Violation(f"{spec.id}: {sentence}", spec.id, start.tick, start.pid)
 
 
 def absences(history: History, spec: JobSpec) -> Iterator[tuple[int, int]]:
-    """Yield each time in which a job is certainly removed: from one process's start to another's."""
+    """Yield each time in which a job is certainly removed: from one process's start to another's.
+
+    Or from when a person had removed it.
+    """
+    yield from ((it.end, 2**62) for it in history.acts_on(spec.id, "remove") if it.answer == "done")
     if not spec.leaves:
         return
     for life in history.lives:
@@ -42,7 +48,12 @@ def absences(history: History, spec: JobSpec) -> Iterator[tuple[int, int]]:
 
 
 def is_removed_between(history: History, spec: JobSpec, begin: int, end: int) -> bool:
-    """Return whether a process without a job joined, or may have, between two instants."""
+    """Return whether a process without a job joined, or may have, between two instants.
+
+    Or whether a person had removed it by then, or may have.
+    """
+    if any(it.begin <= end for it in history.acts_on(spec.id, "remove")):
+        return True
     return spec.leaves and any(
         life.begin <= end and (life.ready or life.end) >= begin
         for life in history.lives

@@ -82,8 +82,28 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Act:
+    """What a person did by the API about a job of a function on offer: `add`, `change` or `remove` it.
+
+    step, number: with which step of its schedule, and with which argument; 0 where it is removed.
+    answer: as of a `Request`.
+    """
+
+    what: str
+    job: str
+    step: int
+    number: int
+    begin: int
+    end: int
+    answer: str
+
+
+@dataclass(frozen=True)
 class Start:
-    """One entry of a body, as the body itself wrote it down; `end` is None if it never got there."""
+    """One entry of a body, as the body itself wrote it down; `end` is None if it never got there.
+
+    said: how far it was, in ten-thousandths, and when it had said so.
+    """
 
     run: int
     kind: str
@@ -93,6 +113,7 @@ class Start:
     pid: int
     at: int
     end: int | None
+    said: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,6 +166,8 @@ class History:
         each must have exactly one outcome.
     fills: backfills that were asked for: (number, first tick, last tick, instant of the request).
     asked: what was asked of single runs.
+    acts: what people did about jobs of functions on offer.
+    reports: what attempts said of themselves, as the ledger has it. audit: who did what.
     refused: jobs that could not be added, as was said: none of them may be there.
     oddities: what the nemesis itself saw and must not be.
     """
@@ -162,6 +185,9 @@ class History:
     requested: list[tuple[str, int, int]] = field(default_factory=list)
     fills: list[tuple[int, int, int, int]] = field(default_factory=list)
     asked: list[Request] = field(default_factory=list)
+    acts: list[Act] = field(default_factory=list)
+    reports: list[Row] = field(default_factory=list)
+    audit: list[Row] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     oddities: list[str] = field(default_factory=list)
 
@@ -172,7 +198,9 @@ class History:
             wanted.setdefault(job, set()).add(tick)
         added = [JobSpec(job, once=frozenset(ticks)) for job, ticks in wanted.items()]
         self._go_by_one_id()
-        self.specs = {spec.id: spec for spec in [*self.schedule, *added]}
+        declared = {spec.id for spec in self.schedule}
+        self.by_people = [spec for spec in _by_people(self.acts) if spec.id not in declared]
+        self.specs = {spec.id: spec for spec in [*self.schedule, *added, *self.by_people]}
 
     def _go_by_one_id(self) -> None:
         """Let a job that is renamed have one id, whichever it had at the time."""
@@ -191,29 +219,58 @@ class History:
         """Return what was asked of a run, also where it is not known whether that was done."""
         return [it for it in self.asked if it.what == what and it.run == run and it.answer != "refused"]
 
+    def acts_on(self, job: str, *what: str) -> list[Act]:
+        """Return what was done about a job, also where it is not known whether it was."""
+        return [it for it in self.acts if it.job == job and it.what in what and it.answer != "refused"]
+
+    def there_since(self, job: str, by: int) -> int:
+        """Return when somebody had added a job, or changed it last before an instant; 0 if nobody did."""
+        added = [at for name, _tick, at in self.requested if name == job]
+        return max(
+            [*added, *(it.end for it in self.acts_on(job, "add", "change") if it.begin <= by)], default=0
+        )
+
     def rows_of(self, job: str) -> list[Row]:
         """Return the rows of a job, in the order in which the ledger got them."""
         return [row for row in self.runs if row["job_id"] == job]
 
 
 def read_starts(file: Path) -> list[Start]:
-    """Read the bodies' file; an entry ends with the next `end` of the same run, attempt and process."""
+    """Read the bodies' file; an entry ends with the next `end` of the same run, attempt and process.
+
+    A line `said=5000` tells how far it is.
+    """
     found: list[Start] = []
     begun: dict[tuple[str, ...], int] = {}
+    said: dict[int, list[tuple[int, int]]] = {}
     for line in file.read_text().splitlines():
         word, run, kind, job, tick, attempt, pid, at = line.split()
         key = (run, attempt, pid)
         if word == "start":
             begun[key] = len(found)
             found.append(Start(int(run), kind, job, int(tick), int(attempt), int(pid), int(at), None))
-        else:
+        elif word == "end":
             index = begun[key]
             found[index] = replace(found[index], end=int(at))
-    return found
+        else:
+            said.setdefault(begun[key], []).append((int(word.removeprefix("said=")), int(at)))
+    return [replace(start, said=tuple(said.get(index, ()))) for index, start in enumerate(found)]
 
 
-def read_ledger(url: str) -> tuple[list[Row], list[Row], dict[str, Row]]:
-    """Return runs, earlier attempts, and jobs by id."""
+def _by_people(acts: list[Act]) -> list[JobSpec]:
+    """Return the jobs that people added, or may have: with each step that they had."""
+    steps: dict[str, list[int]] = {}
+    for act in acts:
+        if act.what != "remove" and act.answer != "refused":
+            steps.setdefault(act.job, []).append(act.step)
+    return [
+        JobSpec(job, min(found), "tell", steps=tuple(dict.fromkeys(found)), added=True)
+        for job, found in steps.items()
+    ]
+
+
+def read_ledger(url: str) -> tuple[list[Row], list[Row], dict[str, Row], list[Row], list[Row]]:
+    """Return runs, earlier attempts, jobs by id, what attempts said of themselves, and the audit trail."""
     with closing(ledger_at(url).connect(read_only=True)) as connection:
 
         def rows(table: str, order: str) -> list[Row]:
@@ -224,11 +281,13 @@ def read_ledger(url: str) -> tuple[list[Row], list[Row], dict[str, Row]]:
         runs = rows("scheduler_runs", "run_id")
         attempts = rows("scheduler_attempts", "run_id, attempt")
         jobs = {row["job_id"]: row for row in rows("scheduler_jobs", "job_id")}
-    return runs, attempts, jobs
+        reports = rows("scheduler_reports", "run_id, attempt")
+        audit = rows("scheduler_audit", "audit_id")
+    return runs, attempts, jobs, reports, audit
 
 
-_ROWS = ("runs", "attempts", "jobs")
-_HARM = ("clock", "until", "faults", "lives", "commands", "requested", "fills", "refused", "oddities")
+_ROWS = ("runs", "attempts", "jobs", "reports", "audit")
+_HARM = ("clock", "until", "faults", "lives", "commands", "requested", "fills", "acts", "refused", "oddities")
 
 
 def save(history: History, folder: Path) -> None:
@@ -254,6 +313,9 @@ def load(folder: Path, schedule: list[JobSpec]) -> History:
         commands=[Command(**each) for each in known["commands"]],
         requested=[(job, tick, at) for job, tick, at in known["requested"]],
         fills=[(number, first, last, at) for number, first, last, at in known["fills"]],
+        acts=[Act(**each) for each in known["acts"]],
+        reports=known["reports"],
+        audit=known["audit"],
         refused=known["refused"],
         oddities=known["oddities"],
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from torture.history import Command, Fault, History, Life, Request, Start, WorldClock
-from torture.world import SECOND, JobSpec
+from torture.history import Act, Command, Fault, History, Life, Request, Start, WorldClock
+from torture.world import SECOND, STEP, WHOLE, JobSpec
 
 JOB = JobSpec("job", SECOND, startup=True)
 UNTIL = 178
@@ -190,6 +191,108 @@ def filling(history: History, *made: tuple[float, float]) -> History:
     known = {**history.jobs, "past": {"changed_us": us(100), "definition": ""}}
     found = replace(history, schedule=past, jobs=known, fills=[(1, us(3_600), us(7_200), us(110))])
     return replace(also(found, *rows), starts=[*found.starts, *starts])
+
+
+# The job that somebody has added, and the ticks of it.
+ADDED, ITS_TICKS = "offered-1", range(115, 171, 5)
+
+
+def act(what: str, at: float, step: int = 5, number: int = 1, answer: str = "done") -> Act:
+    return Act(what, ADDED, us(step), number, us(at), us(at + 0.02), answer)
+
+
+def added(history: History) -> History:
+    """Let a person have added a job of a function on offer: it says how far it is, and returns something."""
+    rows, starts, reports = [], [], []
+    for tick in ITS_TICKS:
+        run, end = 2_000 + tick, us(tick + 4.02)
+        rows.append(row(tick, run_id=run, job_id=ADDED, finished_us=tick + 4.03))
+        said = tuple((share, us(tick + 0.01 + share / 2_500)) for share in range(STEP, WHOLE + 1, STEP))
+        starts.append(start(tick, run=run, job=ADDED, end=end, said=said))
+        result = json.dumps({"number": 1, "run": run, "attempt": 1})
+        reports.append({"run_id": run, "attempt": 1, "share": WHOLE, "note": f"step {WHOLE // STEP}",
+                        "at_us": said[-1][1], "result": result, "is_json": 1})  # fmt: skip
+    known = {
+        "changed_us": us(110),
+        "removed_us": None,
+        "definition": "interval 5000000us from 0",
+        "call_data": json.dumps({"kwargs": {"number": 1}}),
+    }
+    return replace(
+        also(history, *rows),
+        starts=[*history.starts, *starts],
+        reports=reports,
+        jobs={**history.jobs, ADDED: known},
+        acts=[act("add", 109.9)],
+        audit=[{"action": "add", "job_id": ADDED}],
+    )
+
+
+def acted(history: History, *acts: Act) -> History:
+    """Let people have done more about the job that was added; it stands in the audit trail."""
+    entries = [{"action": it.what, "job_id": it.job} for it in acts]
+    return replace(history, acts=[*history.acts, *acts], audit=[*history.audit, *entries])
+
+
+def known(history: History, **values: Any) -> History:
+    """Change what the ledger has of the job that was added."""
+    return replace(history, jobs={**history.jobs, ADDED: {**history.jobs[ADDED], **values}})
+
+
+def without_its_run(history: History, tick: int) -> History:
+    run = 2_000 + tick
+    return replace(
+        history,
+        runs=[it for it in history.runs if it["run_id"] != run],
+        starts=[it for it in history.starts if it.run != run],
+        reports=[it for it in history.reports if it["run_id"] != run],
+    )
+
+
+def removed(history: History, at: int) -> History:
+    """Let a person have removed the job, so that it did not run from then on."""
+    history = acted(known(history, removed_us=us(at)), act("remove", at, 0, 0))
+    for tick in ITS_TICKS:
+        history = without_its_run(history, tick) if tick >= at else history
+    return history
+
+
+def reported(history: History, tick: int, **values: Any) -> History:
+    """Change what is on record of what a run said."""
+    changed_rows = [{**it, **values} if it["run_id"] == 2_000 + tick else it for it in history.reports]
+    return replace(history, reports=changed_rows)
+
+
+def died(history: History, tick: int, after: float) -> History:
+    """Let the process of a run be killed so long after its tick, and another one run it once more."""
+    run, at = 2_000 + tick, us(tick + after)
+    [one] = [it for it in history.starts if it.run == run]
+    first = replace(one, pid=4, end=None, said=tuple(it for it in one.said if it[1] <= at))
+    again = replace(one, attempt=2, at=at + us(0.3), said=(), end=None, kind="scheduled")
+    later = tuple((share, again.at + us(share / 2_500)) for share in range(STEP, WHOLE + 1, STEP))
+    again = replace(again, said=later, end=later[-1][1])
+    lost = {"run_id": run, "attempt": 1, "state": "lost", "process_id": "four"}
+    lost |= {"started_us": us(tick + 0.002), "finished_us": at + us(0.2)}
+    share, said_at = first.said[-1]
+    result = json.dumps({"number": 1, "run": run, "attempt": 2})
+    reports = [it for it in history.reports if it["run_id"] != run]
+    reports += [
+        {"run_id": run, "attempt": 1, "share": share, "note": f"step {share // STEP}", "at_us": said_at,
+         "result": None, "is_json": 0},
+        {"run_id": run, "attempt": 2, "share": WHOLE, "note": f"step {WHOLE // STEP}",
+         "at_us": later[-1][1], "result": result, "is_json": 1},
+    ]  # fmt: skip
+    now = {"attempt": 2, "crashes": 1, "claimed_us": at + us(0.2), "started_us": at + us(0.3)}
+    now["finished_us"] = later[-1][1] + us(0.01)
+    return replace(
+        history,
+        runs=[{**it, **now} if it["run_id"] == run else it for it in history.runs],
+        attempts=[*history.attempts, lost],
+        starts=[*(it for it in history.starts if it.run != run), first, again],
+        reports=reports,
+        lives=[*history.lives, Life(4, us(100), us(101), at, -9, "")],
+        faults=[*history.faults, Fault("kill", 4, at, at)],
+    )
 
 
 ONE = row(150, run_id=900, job_id="one")

@@ -24,15 +24,15 @@ from torture.server_faults import ServerHarm
 from torture.supervisor import Slot, Supervisor
 from torture.world import HOUR, PAUSABLE, SECOND, World
 
-ALL = ("reaper", "freezer", "librarian", "clockmaker", "wirecutter", "people")
+ALL = ("reaper", "freezer", "librarian", "clockmaker", "wirecutter", "people", "planner")
 _ACTS = (
-    ("reaper", "freezer", "people"),
-    ("wirecutter", "people"),
-    ("librarian", "people"),
+    ("reaper", "freezer", "people", "planner"),
+    ("wirecutter", "people", "planner"),
+    ("librarian", "people", "planner"),
     ALL,
     ("reaper", "wirecutter", "librarian"),
     ("reaper", "freezer", "librarian"),
-    ("reaper", "clockmaker", "people"),
+    ("reaper", "clockmaker", "people", "planner"),
     ("freezer", "clockmaker"),
 )
 _ACT_SECONDS, _CALM_SECONDS = 45.0, 12.0
@@ -140,6 +140,7 @@ class Nemesis:
                 _Stream(self, "librarian", harms.deck(), (2, 8)),
                 _Stream(self, "wirecutter", wires.deck(), (0.5, 4)),
                 _Stream(self, "people", people, (0.5, 3)),
+                _Stream(self, "planner", [self.act], (1, 4)),
             ]
         return [
             _Stream(self, "reaper", [*kills, self.kill_young, self.kill_all], (0.1, 1)),
@@ -147,6 +148,7 @@ class Nemesis:
             _Stream(self, "librarian", [*locks, *disks, *[self.move_ledger] * 2], (3, 10)),
             _Stream(self, "clockmaker", [*ahead, *back, *back, self.hour_back], (3, 10)),
             _Stream(self, "people", people, (0.5, 3)),
+            _Stream(self, "planner", [self.act], (1, 4)),
         ]
 
     # --- harm to processes ---
@@ -279,6 +281,12 @@ class Nemesis:
             self.refused.append(job)
         else:
             self.requested.append((job, tick, begin))
+
+    def act(self, choice: random.Random) -> None:
+        """Let a person add, change or remove a job of a function on offer."""
+        with self.supervisor.gate.entered():
+            odd = self.requester.act(choice)
+        self.oddities += [odd] if odd else []
 
     def _command(self, what: str, job: str) -> None:
         with self.supervisor.gate.entered():

@@ -31,6 +31,10 @@ def summary(history: History) -> Iterator[str]:
     yield f"{killed} kills; faults: {_listed(faults)}; commands: {_listed(commands)}"
     asked = Counter(f"{it.what} {it.answer}" for it in history.asked)
     yield f"asked of runs: {_listed(asked)}; {len(history.fills)} backfills"
+    acts = Counter(f"{it.what} {it.answer}" for it in history.acts)
+    shares = sum(row["share"] is not None for row in history.reports)
+    results = sum(row["result"] is not None for row in history.reports)
+    yield f"jobs of functions on offer: {_listed(acts)}; {shares} attempts said how far, {results} results"
     yield f"{len(history.requested)} single runs were asked for, {len(history.refused)} more refused"
     yield f"{len(history.lives)} processes; exit codes: {_listed(codes)}"
     yield f"outcomes: {_listed(outcomes)}"

@@ -122,6 +122,8 @@ SCHEDULE = [
     JobSpec("numb", 4 * SECOND, "numb", "timeout=0.5", ends="timed_out"),
     JobSpec("hog", 10 * SECOND, "hog"),
     JobSpec("added", 2 * SECOND, added=True),
+    # A person has added it, of a function on offer: it says how far it is, and returns something.
+    JobSpec("tells", 8 * SECOND, "tell", added=True),
     # Its past ticks are filled while the world runs.
     JobSpec("past", HOUR, "thread"),
     JobSpec("boot", trigger="", startup=True),
@@ -150,7 +152,7 @@ from datetime import datetime
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from app.services.my_tasks import burst, dozer, flaky, hog, numb, quick, slow, thread
+from app.services.my_tasks import burst, dozer, flaky, hog, numb, quick, slow, tell, thread
 """
 
 BODIES = """
@@ -203,12 +205,25 @@ def numb():
     time.sleep(1.5)
     mark("end")
 
+async def tell(number: int = 0):
+    mark("start")
+    run = current_run()
+    for step in range(1, 21):
+        await asyncio.sleep(0.2)
+        run.progress(step / 20, f"step {step}")
+        mark(f"said={step * 500}")
+    mark("end")
+    return {"number": number, "run": run.run_id, "attempt": run.attempt}
+
 async def hog():
     mark("start")
     if current_run().tick.timestamp() % 20 == 0:
         time.sleep(3)
     mark("end")
 """
+
+# What the body `tell` says of how far it is, in ten-thousandths: from one time to the next, and at the end.
+STEP, WHOLE = 500, 10_000
 
 # Loaded by each process before anything else: its clock can be stepped, and its ledger's disk be full.
 BOUNDARY = """
@@ -293,7 +308,8 @@ class World(Application):
         written = [spec for spec in SCHEDULE if not spec.added]
         specs = [now for spec in written if (now := spec.as_deployed(number)) is not None]
         final, self.main_file = self.main_file, self.main_file.with_suffix(".new")
-        self.schedule("\n".join(spec.declaration() for spec in specs), IMPORTS)
+        lines = [*(spec.declaration() for spec in specs), "scheduler.offer(tell)"]
+        self.schedule("\n".join(lines), IMPORTS)
         # At once: a process that starts at this moment must not read half of it.
         os.replace(self.main_file, final)
         self.main_file = final

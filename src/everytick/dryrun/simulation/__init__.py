@@ -6,9 +6,10 @@ ticks and its decisions after an outage:
 - the schedule is started for the first time at the beginning, and nothing is paused
 - an outage is sudden, and found out as soon as the schedule is up again
 - each run takes as long as it is said to, and succeeds; there are as many workers as are needed
+- a backfill that goes on has what is left of it before it at the beginning; its runs under way begin anew
 
 Rooms: `timeline` (the ticks of a span), `one_job` (what becomes of them), `groups` (jobs that wait for each
-other), `slots` (their runs), `results`.
+other), `backfills` (runs for past ticks), `slots` (the runs of a job), `results`.
 """
 
 from __future__ import annotations
@@ -22,17 +23,20 @@ from everytick.model import ticks
 from everytick.model.group_limits import NO_LIMITS
 from everytick.model.job import Job
 from everytick.model.ticks.zones import spans, wall_clock
+from everytick.store.backfills import Unfinished
 from everytick.text.durations import duration, exact_seconds
 from everytick.text.instants import when
 from everytick.text.wording import counted
 
-from .groups import Member, Prepared, in_groups, simulate_together
+from . import backfills as filling
+from .groups import Member, Prepared, Together, in_groups, simulate_together
 from .one_job import OneJob
-from .results import ClockChange, JobResult, OutageCost, Simulation
+from .results import BackfillResult, ClockChange, JobResult, OutageCost, Simulation
 from .timeline import MOST_COMBINED, TooManyTicks, timeline
 
 __all__ = [
     "MOST_WALKED",
+    "BackfillResult",
     "ClockChange",
     "JobResult",
     "OutageCost",
@@ -54,6 +58,7 @@ def simulate(
     outages: Iterable[tuple[int, int]] = (),
     durations: Mapping[str, tuple[int, str]] | None = None,
     group_limits: Mapping[str, int] = NO_LIMITS,
+    backfills: Sequence[Unfinished] = (),
     progress: Callable[[float], None] = lambda _done: None,
 ) -> Simulation:
     """Return what becomes of the ticks of these jobs from `begin` (included) to `end` (not included).
@@ -63,6 +68,7 @@ def simulate(
         durations: how long a run of a job takes in microseconds, and where that is known from; others take
             no time at all.
         group_limits: how many runs of a group may be under way at once.
+        backfills: those that go on, with what is left of them.
         progress: called now and then with the part that is done, from 0 to 1.
 
     Instants are microseconds since the epoch.
@@ -73,10 +79,14 @@ def simulate(
     down = _in_order(outages, begin, end, zone)
     known = durations or {}
     made = [_prepare(job, begin, end, known.get(job.id, (0, "unknown"))) for job in jobs]
-    groups = in_groups(made, group_limits)
-    in_group = {one.job.id for some in groups for one in some}
+    results_of_backfills, filled = filling.prepared(backfills, {it.job.id: it for it in made})
+    groups = in_groups(made, filled, group_limits)
+    in_group = {one.job.id for some, _filled in groups for one in some}
     alone = [OneJob(*it) for it in made if it.job.id not in in_group]
-    total = sum(_weight(one) for one in chain(alone, *groups)) or 1
+    together: list[list[Together]] = [[*some, *beside] for some, beside in groups]
+    together += [[one] for one in filled if one.job.id not in in_group]
+    total = sum(map(_weight, chain(alone, *(some for some, _filled in groups)))) or 1
+    total += sum(one.to_be_walked for one in filled)
     done = 0
 
     def walked(number: int) -> None:
@@ -84,7 +94,7 @@ def simulate(
         done += number
         progress(min(1.0, done / total))
 
-    for some in groups:
+    for some in together:
         simulate_together(some, begin, end, down, walked)
     for one in alone:
         one.watched_by(walked)
@@ -93,10 +103,12 @@ def simulate(
     for it, shifts in zip(made, _shifts_of(made, begin, end), strict=True):
         changes += _changes(it.job, shifts)
         it.result.notes += _waits(it.result)
+    for backfill in filled:
+        backfill.result.notes += filling.waits(backfill.result, backfill.job.options.group)
     progress(1.0)
     results = {it.job.id: it.result for it in made}
     changes.sort(key=lambda change: (change.tick, change.job_id))
-    return Simulation(begin, end, zone, down, results, changes)
+    return Simulation(begin, end, zone, down, results, changes, results_of_backfills)
 
 
 def days_later(begin: int, days: int, zone: tzinfo) -> int:

@@ -1,13 +1,13 @@
 """Jobs that share the limit of a group over a span: they are simulated together, instant by instant.
 
 As in the engine, each run of such a job waits in the queue, and begins when its group has a place; those that
-were due first go first.
+were due first go first. Backfills go the same way, also those of which no group has a limit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -31,6 +31,54 @@ class Places:
     def is_full(self) -> bool:
         """Whether no more may begin."""
         return self.taken >= self._limit
+
+
+class Together(Protocol):
+    """What is simulated instant by instant, beside others or alone."""
+
+    @property
+    def to_be_walked(self) -> int:
+        """How many ticks or runs are looked at one by one."""
+
+    def start(self, begin: int, end: int) -> None:
+        """Start for the first time at `begin`; all goes on until `end`."""
+
+    def go_down(self, down: int, up: int) -> None:
+        """Nothing is up any more, at once and until `up`."""
+
+    def come_up(self) -> int:
+        """Decide about what was missed; return when that is."""
+
+    def look_ahead(self, until: int) -> None:
+        """Take up what comes before an instant."""
+
+    def next_at(self) -> tuple[int, Kind]:
+        """Return when the next event is, and what it is."""
+
+    def step(self) -> None:
+        """Let the next event happen."""
+
+    def hand_over(self) -> list[Run]:
+        """Return the runs that wait, to be begun in turn with those of others."""
+
+    def begin_or_wait(self, run: Run, now: int) -> None:
+        """Begin a run that waits if there is room; else let it wait on."""
+
+    def close(self) -> None:
+        """Account for what waits when nothing happens any more."""
+
+
+class Filling(Together, Protocol):
+    """A backfill of a job."""
+
+    job: Job
+
+    @property
+    def most_places(self) -> int:
+        """How many places of its group its runs hold at most; none if they take no time."""
+
+    def share(self, places: Places) -> None:
+        """Let its runs take places of a group, together with others."""
 
 
 class Member(OneJob):
@@ -122,27 +170,32 @@ class Prepared(NamedTuple):
         return self.job.options.max_instances if self.result.duration else 0
 
 
-def in_groups(made: Sequence[Prepared], limits: Mapping[str, int]) -> list[list[Member]]:
-    """Return, of each group that may fill up, the simulations of its jobs."""
+def in_groups(
+    made: Sequence[Prepared], backfills: Sequence[Filling], limits: Mapping[str, int]
+) -> list[tuple[list[Member], list[Filling]]]:
+    """Return, of each group that may fill up, the simulations of its jobs, and of their backfills."""
     found = []
     for name, limit in limits.items():
         of_group = [it for it in made if it.job.options.group == name]
-        held = sum(it.most_places for it in of_group)
+        filling = [it for it in backfills if it.job.options.group == name]
+        most = [it.most_places for it in of_group] + [it.most_places for it in filling]
         # A run that takes no time waits for a place, too.
-        if held > limit or (held == limit and any(not it.most_places for it in of_group)):
+        if sum(most) > limit or (sum(most) == limit and not all(most)):
             places = Places(limit)
-            found.append([Member(*it, places) for it in of_group])
+            for it in filling:
+                it.share(places)
+            found.append(([Member(*it, places) for it in of_group], filling))
     return found
 
 
 def simulate_together(
-    jobs: Sequence[Member],
+    jobs: Sequence[Together],
     begin: int,
     end: int,
     outages: Sequence[tuple[int, int]],
     walked: Callable[[int], None],
 ) -> None:
-    """Go from `begin` to `end` with all jobs of a group; as `OneJob.simulate` does with one."""
+    """Go from `begin` to `end` with all of these; as `OneJob.simulate` does with one job."""
     for one in jobs:
         one.start(begin, end)
     _begin_waiting(jobs, begin)
@@ -159,7 +212,7 @@ def simulate_together(
         one.close()
 
 
-def _live(jobs: Sequence[Member], until: int, walked: Callable[[int], None]) -> None:
+def _live(jobs: Sequence[Together], until: int, walked: Callable[[int], None]) -> None:
     """Let everything happen before an instant."""
     for one in jobs:
         one.look_ahead(until)
@@ -180,7 +233,7 @@ def _live(jobs: Sequence[Member], until: int, walked: Callable[[int], None]) -> 
             number = 0
 
 
-def _begin_waiting(jobs: Sequence[Member], now: int) -> None:
+def _begin_waiting(jobs: Sequence[Together], now: int) -> None:
     """Begin the runs that wait, as far as there is room, those first that were due first."""
     waiting = [(run.due, place, run) for place, one in enumerate(jobs) for run in one.hand_over()]
     for _due, place, run in sorted(waiting, key=lambda it: it[:2]):

@@ -153,6 +153,67 @@ class JobResult:
         return [f"{self.job.id}: {sentence}" for sentence in found]
 
 
+@dataclass
+class BackfillResult:
+    """The result for one backfill. Instants and lengths are microseconds.
+
+    runs: how many are not over at the beginning. ran, lost: what became of them; left: those that did not
+        begin within the span.
+    cut: runs that were under way when an outage began; begun_again: those of them that got another attempt.
+    first, last: when its first and its last run began. ended: when the last of all its runs was over.
+    most_at_once: of its runs.
+    """
+
+    number: int
+    job_id: str
+    runs: int
+    rate: int | None
+    max_instances: int
+    ran: int = 0
+    lost: int = 0
+    left: int = 0
+    cut: int = 0
+    begun_again: int = 0
+    first: int | None = None
+    last: int | None = None
+    ended: int | None = None
+    most_at_once: int = 0
+    waited_for_group: int = 0
+    longest_wait_for_group: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each rule that this account breaks."""
+        found = []
+        accounted = self.ran + self.lost + self.left
+        if accounted != self.runs:
+            found.append(f"{counted(self.runs, 'run')} to come, but {accounted} are accounted for")
+        if self.most_at_once > self.max_instances:
+            found.append(f"{self.most_at_once} runs were under way at once: at most {self.max_instances}")
+        return [f"backfill {self.number}: {sentence}" for sentence in found]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as plain data: instants as ISO 8601 in UTC, lengths in seconds."""
+        return {
+            "backfill_id": self.number,
+            "job_id": self.job_id,
+            "runs": self.runs,
+            "rate": self.rate,
+            "max_instances": self.max_instances,
+            "ran": self.ran,
+            "lost": self.lost,
+            "left": self.left,
+            "cut": self.cut,
+            "begun_again": self.begun_again,
+            "first_run": iso(self.first),
+            "last_run": iso(self.last),
+            "ended": iso(self.ended),
+            "waited_for_group": self.waited_for_group,
+            "longest_wait_for_group": self.longest_wait_for_group / ticks.SECOND,
+            "notes": self.notes,
+        }
+
+
 @dataclass(frozen=True)
 class ClockChange:
     """A tick whose time of day is odd because the zone's clock was changed."""
@@ -164,7 +225,10 @@ class ClockChange:
 
 @dataclass(frozen=True)
 class Simulation:
-    """The results of all jobs from `begin` (included) to `end` (not included)."""
+    """The results of all jobs from `begin` (included) to `end` (not included).
+
+    backfills: those of the backfills that went on at the beginning.
+    """
 
     begin: int
     end: int
@@ -172,6 +236,7 @@ class Simulation:
     outages: Sequence[tuple[int, int]]
     jobs: Mapping[str, JobResult]
     clock_changes: Sequence[ClockChange]
+    backfills: Sequence[BackfillResult] = ()
 
     def job(self, job_id: str) -> JobResult:
         """Return all that is known of a job. Raises LookupError if it was not simulated."""
@@ -193,7 +258,8 @@ class Simulation:
 
     def problems(self) -> list[str]:
         """Return a sentence for each rule that the account breaks; none if it balances."""
-        return [sentence for result in self.jobs.values() for sentence in result.problems()]
+        found = [sentence for result in self.jobs.values() for sentence in result.problems()]
+        return found + [sentence for result in self.backfills for sentence in result.problems()]
 
     def check(self) -> None:
         """Raise AssertionError, with a sentence for each, if anything breaks what the schedule promises.
@@ -213,6 +279,7 @@ class Simulation:
             "timezone": str(self.zone),
             "outages": [{"from": iso(begin), "to": iso(end)} for begin, end in self.outages],
             "jobs": [_job_data(result) for result in self.jobs.values()],
+            "backfills": [result.as_data() for result in self.backfills],
             "clock_changes": [
                 {"job_id": change.job_id, "tick": iso(change.tick), "note": change.note}
                 for change in self.clock_changes

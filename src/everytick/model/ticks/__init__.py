@@ -11,7 +11,7 @@ instant is an integer: microseconds since 1970-01-01T00:00 UTC. Every set of tic
 from .combined import IntersectionTicks, UnionTicks
 from .counting import count, jitter, newest
 from .cron import CronTicks
-from .days import Days
+from .days import Days, spelled
 from .excluding import ExcludingTicks, Shift, Workday
 from .present import forget, hear, now
 from .protocol import Ticks
@@ -46,4 +46,5 @@ __all__ = [
     "moment",
     "newest",
     "now",
+    "spelled",
 ]

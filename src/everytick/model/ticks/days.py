@@ -35,7 +35,7 @@ class Days:
         self._weekdays = frozenset(data["weekdays"])
         # The dates by their ordinal numbers, each with its name, if it has one.
         self._named: dict[int, str] = {}
-        parts = [_spelled(data["weekdays"])] if data["weekdays"] else []
+        parts = spelled(data["weekdays"])
         for calendar in data["calendars"]:
             parts.append(calendar["name"])
             for name, dates in calendar["days"].items():
@@ -59,7 +59,9 @@ class Days:
         self.ends = date.fromisoformat(min(ends)) if ends else None
         rest = sorted(day for day in self._named if (day - 1) % 7 not in self._weekdays)
         digest = hashlib.sha256(",".join(map(str, rest)).encode()).hexdigest()[:16] if rest else "none"
-        self.canonical = f"{_spelled(sorted(self._weekdays)) or 'no weekday'}, {len(rest)} dates {digest}"
+        self.canonical = (
+            f"{', '.join(spelled(list(self._weekdays))) or 'no weekday'}, {len(rest)} dates {digest}"
+        )
 
     def __contains__(self, day: date) -> bool:
         return day.weekday() in self._weekdays or day.toordinal() in self._named
@@ -109,14 +111,12 @@ def with_weekday(day: date) -> str:
     return f"{_NAMES[day.weekday()]} {day}"
 
 
-def _spelled(weekdays: list[int]) -> str:
-    """Return weekdays as they are written, `sat-sun`."""
+def spelled(weekdays: list[int]) -> list[str]:
+    """Return weekdays as they are written, such as `sat-sun`."""
     runs: list[list[int]] = []
     for day in sorted(weekdays):
         if runs and runs[-1][-1] == day - 1:
             runs[-1].append(day)
         else:
             runs.append([day])
-    return ", ".join(
-        WEEKDAYS[run[0]] if len(run) == 1 else f"{WEEKDAYS[run[0]]}-{WEEKDAYS[run[-1]]}" for run in runs
-    )
+    return [WEEKDAYS[run[0]] if len(run) == 1 else f"{WEEKDAYS[run[0]]}-{WEEKDAYS[run[-1]]}" for run in runs]

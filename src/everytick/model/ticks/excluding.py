@@ -97,12 +97,14 @@ class ExcludingTicks:
         day = self._day(instant)
         return f"{self._named(day)} is excluded" if day in self.days else ""
 
-    def left_out_between(self, begin: int, end: int) -> Iterator[tuple[int, str]]:
+    def left_out_between(self, begin: int, end: int, *, moved: bool = False) -> Iterator[tuple[int, str]]:
         """Yield the first tick that is left out of each date in [begin, end), and why.
 
         Those that are left out by their weekday alone are an everyday matter, and not among them.
+
+        moved: also those that are due on another day instead.
         """
-        if self.shift != "skip" or self.workday or end <= begin:
+        if (self.shift != "skip" and not moved) or self.workday or end <= begin:
             return
         for day in self.days.dates(self._day(begin), self._day(end - 1) + _ONE):
             tick = self.source.next(max(begin, self._begin(day)) - 1)
