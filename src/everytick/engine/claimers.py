@@ -9,8 +9,7 @@ see the same others: of two that both claim a tick the ledger lets one have it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from everytick.model import ticks
@@ -19,7 +18,7 @@ from everytick.store.workers import Claimer
 
 # How old a tick is when the second process looks for it; the third looks as much later again, and so on.
 LOOK = 3 * ticks.SECOND // 10
-# Those behind the second look at ticks that follow each other fast only so often, and the second at each job.
+# Those behind the second look at ticks that follow each other fast only so often.
 SWEEP = 5 * ticks.SECOND
 _LONGEST = 3 * ticks.SECOND
 
@@ -27,23 +26,10 @@ _BITS = (1 << 64) - 1
 _ODD = 0x9E3779B97F4A7C15
 
 
-@dataclass(slots=True)
-class _Place:
-    """Where one process stands in the order of a job's claimers.
-
-    number: how many come before it. first: the first one. trusted: up to when that one claims the job for
-    sure if it claims anything, since it was seen to.
-    """
-
-    number: int
-    first: str
-    trusted: int = 0
-
-
 class Claimers:
     """The processes that claim, as one of them sees them. As long as it knows of no other it is alone.
 
-    `learn` is called on the ledger's thread, all else on the event loop.
+    `learn` is called on the ledger's thread, and calls `when_changed` there; all else on the event loop.
     """
 
     def __init__(self, me: str) -> None:
@@ -56,7 +42,9 @@ class Claimers:
         # The same by job: until another process is seen to claim it.
         self._missed: dict[str, set[str]] = {}
         # As it was worked out, by job; another dictionary whenever one of the others changes.
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, int] = {}
+        # Called when there are other processes than before.
+        self.when_changed: Callable[[], object] = lambda: None
 
     @property
     def knows_others(self) -> bool:
@@ -82,35 +70,17 @@ class Claimers:
             self._others = tuple(answered)
             self._filters = {one.process_id: one.job_filter for one in others if one.job_filter}
             self._places = {}
+            self.when_changed()
 
     def place(self, job_id: str) -> int:
         """Return how many processes come before this one for a job: 0 if it is to claim ahead."""
-        return self._place(job_id).number if self._others else 0
-
-    def _place(self, job_id: str) -> _Place:
+        if not self._others:
+            return 0
         places = self._places
         place = places.get(job_id)
         if place is None:
-            before = self._before(job_id)
-            place = places[job_id] = _Place(len(before), before[0] if before else "")
+            place = places[job_id] = len(self._before(job_id))
         return place
-
-    def told_by(self, job_ids: Iterable[str], now: int) -> dict[str, str]:
-        """Return jobs that need not be looked at, and which other one tells of each: it was claimed after it.
-
-        A process claims all that is due in the order of the ids: the last one tells of those before it.
-        """
-        trusted = [(id_, place.first) for id_ in job_ids if (place := self._place(id_)).trusted > now]
-        last: dict[str, str] = {}
-        for job_id, first in trusted:
-            last[first] = max(job_id, last.get(first, ""))
-        return {job_id: last[first] for job_id, first in trusted if job_id != last[first]}
-
-    def saw_claimed(self, job_id: str, now: int) -> None:
-        """Note that the tick which was looked at was claimed by the process before this one."""
-        place = self._place(job_id)
-        if place.number == 1:
-            place.trusted = now + SWEEP
 
     def look_at(self, job_id: str, tick: int, now: int) -> int:
         """Return when to look whether another process claimed a tick; 0 if this one is to claim it ahead."""
@@ -120,12 +90,18 @@ class Claimers:
         look = tick + min(place * LOOK, _LONGEST)
         return look if place == 1 else max(look, now + SWEEP)
 
-    def missed(self, job_id: str) -> None:
-        """Note that those before this process let a tick pass, so that it claims ahead from now on."""
-        for process_id in self._before(job_id):
+    def missed(self, job_id: str) -> bool:
+        """Note that those before this process let a tick pass, so that it claims ahead from now on.
+
+        Returns whether that is new of one of them: then this process is first for other jobs as well.
+        """
+        before = self._before(job_id)
+        for process_id in before:
             self._suspects.setdefault(process_id, 0)
             self._missed.setdefault(job_id, set()).add(process_id)
-        self._places = {}
+        if before:
+            self._places = {}
+        return bool(before)
 
     def was_claimed(self, job_id: str) -> None:
         """Note that another process claims the ticks of a job."""

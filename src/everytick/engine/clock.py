@@ -13,6 +13,7 @@ import functools
 import heapq
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 
 from everytick.errors import LedgerUnavailable
 from everytick.log_rate import RateLimitedLog
@@ -31,7 +32,7 @@ from everytick.text.wording import skipped
 from loguru import logger
 
 from .admission import BUSY, LONGEST_SLEEP, Admission
-from .claimers import LOOK, SWEEP, Claimers
+from .claimers import Claimers
 from .listeners import Listeners
 
 # A wall clock that gains more than this on the monotonic one between two looks was set, not slewed.
@@ -42,6 +43,8 @@ _RETRY = ticks.SECOND
 _GRID, _BESIDE = AHEAD // 2, ticks.SECOND // 200
 # The same for looks at the ticks of others.
 _LOOKS = _GRID // 2
+# Of a tick of another process that is older it is not asked whether it was claimed, but which one was.
+_OLD = ticks.SECOND
 # The most jobs that are claimed in one operation.
 _PIECE = 500
 
@@ -73,6 +76,8 @@ class Clock:
         # The instant for which each job waits, unless a claim of it is under way; it may stand at others too.
         self._wakes: dict[str, int] = {}
         self._seen: dict[str, int] = {}
+        # Of jobs that wait for a look, the tick that another process is to have claimed by then.
+        self._awaited: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._log = RateLimitedLog()
         self._looked = (0, 0)
@@ -84,6 +89,7 @@ class Clock:
     def start(self, watermarks: dict[str, int]) -> None:
         """Begin with each job where the ledger stands: what was missed while nothing was up is an outage."""
         self._loop = asyncio.get_running_loop()
+        self._claimers.when_changed = self._others_changed
         self._seen = dict(watermarks)
         now = ticks.now()
         self._was_away(now)
@@ -109,8 +115,8 @@ class Clock:
 
     def drop(self, job_id: str) -> None:
         """Let go of a job that was removed, or has no tick left."""
-        self._wakes.pop(job_id, None)
-        self._seen.pop(job_id, None)
+        for known in (self._wakes, self._seen, self._awaited):
+            known.pop(job_id, None)
 
     async def stop(self) -> None:
         """Claim nothing more; return when the claims under way are settled."""
@@ -137,12 +143,9 @@ class Clock:
                     others.append(job)
                 else:
                     due += self._decide(job, now, reason)
-        if self._claimers.knows_others:
-            # They rely on this order, see `Claimers.told_by`.
-            due.sort(key=lambda decision: decision.job.id)
         self._claim(due)
         if others:
-            self._look(others, reason, self._claimers.told_by((job.id for job in others), now))
+            self._look(others, reason)
         self._arm()
 
     def _was_away(self, now: int) -> bool:
@@ -163,29 +166,19 @@ class Clock:
             return []
         return [decision]
 
-    def _look(self, jobs: list[Job], reason: str, told_by: Mapping[str, str]) -> None:
-        """Claim the ticks of jobs that are for other processes, unless these have claimed them by now.
-
-        `told_by`: jobs that are not asked about, but the one that tells of each.
-        """
+    def _look(self, jobs: list[Job], reason: str) -> None:
+        """Claim the ticks of jobs that are for other processes, unless these have claimed them by now."""
         self._claiming += 1
         self._idle.clear()
-        now = ticks.now()
-        seen = {job.id: self._seen[job.id] for job in jobs if job.id not in told_by}
-        looking = self._writer.submit(
-            lambda connection: claims.watermarks(connection, seen), scope=Scope.READING
-        )
-        found = functools.partial(self._found, jobs, reason, seen, told_by, now)
+        old = ticks.now() - _OLD
+        awaited = ((job.id, self._awaited.pop(job.id, 0)) for job in jobs)
+        upto = {job_id: tick if tick > old else ticks.FOREVER for job_id, tick in awaited}
+        looking = self._writer.submit(lambda connection: claims.behind(connection, upto), scope=Scope.READING)
+        found = functools.partial(self._found, jobs, reason, upto)
         looking.add_done_callback(lambda done: self._loop.call_soon_threadsafe(found, done))
 
     def _found(
-        self,
-        jobs: list[Job],
-        reason: str,
-        seen: Mapping[str, int],
-        told_by: Mapping[str, str],
-        looked: int,
-        done: Future[dict[str, int]],
+        self, jobs: list[Job], reason: str, upto: Mapping[str, int], done: Future[dict[str, int]]
     ) -> None:
         self._is_settled()
         jobs = [job for job in jobs if self._jobs.get(job.id) is job and job.id in self._seen]
@@ -193,35 +186,17 @@ class Clock:
             self._try_again(jobs, problem)
             return
         left: list[Decision] = []
-        in_doubt: list[Job] = []
-        now, watermarks = ticks.now(), done.result()
-        claimed = {job_id for job_id, watermark in watermarks.items() if watermark > seen[job_id]}
-        after = looked - LOOK + _LOOKS
+        now, behind = ticks.now(), done.result()
         for job in jobs:
-            told = told_by.get(job.id, job.id)
-            if told != job.id and (told not in claimed or not self._is_soon(job, after)):
-                in_doubt.append(job)
-            elif told != job.id:
-                self._wait_for_next(job, after)
-            elif job.id in claimed:
-                self._claimers.saw_claimed(job.id, now)
-                self._seen[job.id] = max(watermarks[job.id], self._seen[job.id])
+            watermark = behind.get(job.id, upto[job.id])
+            if watermark > self._seen[job.id]:
+                self._seen[job.id] = watermark
                 self._wait_for_next(job)
             else:
                 left += self._decide_for_others(job, now, reason)
         if not self._stopped:
             self._claim(left, for_others=True)
-            if in_doubt:
-                self._look(in_doubt, reason, {})
         self._arm()
-
-    def _is_soon(self, job: Job, after: int) -> bool:
-        """Return whether another tick of a job follows soon, with which one that nobody claimed is found."""
-        try:
-            tick = job.next_tick(after)
-        except Exception:
-            return False
-        return tick is not None and tick <= after + SWEEP
 
     def _decide_for_others(self, job: Job, now: int, reason: str) -> list[Decision]:
         decided = self._decide(job, now, reason)
@@ -286,18 +261,43 @@ class Clock:
             self._try_again([it.job for it in decisions], problem)
             return
         answers, now = done.result(), ticks.now()
+        is_first_for_more = False
         for answer in answers:
             try:
                 if answer.verdict == "moved":
                     self._claimers.was_claimed(answer.decision.job.id)
                 elif answer.verdict == "claimed" and for_others:
-                    self._claimers.missed(answer.decision.job.id)
+                    is_first_for_more |= self._claimers.missed(answer.decision.job.id)
                 self._answered(answer, now)
             except Exception:
                 self._put_off(answer.decision.job)
         won = [answer.claims for answer in answers if answer.claims]
         self._listeners.submitted(won)
         self._admission.dispatch(won)
+        self._arm()
+        if is_first_for_more:
+            self._step_in()
+
+    def _others_changed(self) -> None:
+        # On the ledger's thread, which goes on for a moment when the loop is closed.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._step_in)
+
+    def _step_in(self, job_ids: list[str] | None = None) -> None:
+        """Claim ahead from now on what was another process's, and is so no more. Piece by piece.
+
+        Each of these jobs would be late else, once, by the time after which this process would have looked.
+        """
+        if self._stopped:
+            return
+        left = list(self._awaited) if job_ids is None else job_ids
+        for job_id in left[-_PIECE:]:
+            job = self._jobs.get(job_id)
+            if job is not None and job_id in self._wakes and not self._claimers.place(job_id):
+                self._wait_for_next(job)
+        del left[-_PIECE:]
+        if left:
+            self._loop.call_soon(self._step_in, left)
         self._arm()
 
     def _answered(self, answer: Answer, now: int) -> None:
@@ -355,9 +355,11 @@ class Clock:
         if tick is None:
             self.drop(job.id)
         elif look := self._claimers.look_at(job.id, tick, now):
+            self._awaited[job.id] = tick
             # Those that are due a moment after each other are looked at together.
             self._push(job, look // _LOOKS * _LOOKS)
         else:
+            self._awaited.pop(job.id, None)
             early = (tick - _GRID - _BESIDE) // _GRID * _GRID + _BESIDE
             self._push(job, early if early > now else tick)
 

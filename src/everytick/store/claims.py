@@ -113,9 +113,12 @@ class _Batch:
                 by_job[job].claims.append(held)
 
 
-def watermarks(connection: Connection, job_ids: Iterable[str]) -> dict[str, int]:
-    """Return up to where the ticks of these jobs are claimed. Needs no transaction."""
-    return dict(job_sql.READ_WATERMARKS.execute(connection, [(job_id,) for job_id in job_ids]))
+def behind(connection: Connection, upto: Mapping[str, int]) -> dict[str, int]:
+    """Return those of these jobs whose ticks are not claimed up to the instant that is given with each.
+
+    With each, up to where they are claimed; 0 for a job that is not there. Needs no transaction.
+    """
+    return dict(job_sql.LIST_BEHIND.execute(connection, list(upto.items())))
 
 
 def claim_startup(

@@ -220,12 +220,16 @@ WHERE BY_KEY AND job_id = given.job AND paused_us IS NOT NULL
 
 _OF_GIVEN = _JOB_STATE.replace("FROM scheduler_jobs", "FROM GIVEN AS given CROSS JOIN scheduler_jobs")
 
-READ_WATERMARKS = Bulk(
+# Whose ticks nobody has claimed up to an instant: as a rule none.
+LIST_BEHIND = Bulk(
     """
-SELECT job_id, watermark_us FROM GIVEN AS given CROSS JOIN scheduler_jobs WHERE BY_KEY AND job_id = given.job
+SELECT given.job, COALESCE(watermark_us, 0) FROM GIVEN AS given
+LEFT JOIN scheduler_jobs ON BY_KEY AND job_id = given.job
+WHERE COALESCE(watermark_us, 0) < given.upto
 """,
     key="job_id",
     job="text",
+    upto="bigint",
 )
 
 READ_JOBS = Bulk(

@@ -11,7 +11,8 @@ and how many of its runs are under way. All transactions take their locks in thi
 4. rows of jobs, in the order of their ids.
 5. groups of jobs with a limit, by an advisory lock for each, which nobody waits for. Who takes runs from the
    queue has it while it counts them, and until they are taken.
-6. rows of runs, in the order of their numbers.
+6. rows of runs, in the order of their numbers; outcomes of several kinds one kind after the other, which only
+   who reaps their process can meet.
 7. all else.
 
 Only a transaction that is alone with (2) waits for the row of a job, or for a run of another process. All

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future
-from types import SimpleNamespace
-from typing import Any
 
-import pytest
-from everytick.engine.claimers import LOOK, Claimers
-from everytick.engine.clock import Clock
-from everytick.model import ticks
+from everytick.engine.claimers import Claimers
 from everytick.model.job_filter import JobFilter
 from everytick.model.ticks import SECOND
 from everytick.store.workers import Claimer
@@ -91,7 +82,8 @@ def test_a_process_that_let_a_tick_pass_is_passed_over_for_all_jobs_until_it_ans
     frozen, second = first["job0"], next(name for name, view in views.items() if view.place("job0") == 1)
     view = views[second]
     theirs = [job for job in JOBS if first[job] == frozen and view.place(job) == 1]
-    view.missed("job0")
+    assert view.missed("job0"), "that is new of the first one"
+    assert not view.missed(theirs[-1]), "and known by then"
     assert all(view.place(job) == 0 for job in theirs)
     # What is known of it may be from before it stopped.
     for answered in (2, 2, 2):
@@ -115,82 +107,3 @@ def test_a_suspect_that_is_gone_is_forgotten() -> None:
     view.learn(Claimer(name, 1) for name in NAMES if name != first)
     assert not view.suspects_any
     assert view.place("job0") == 0
-
-
-def test_of_the_jobs_that_another_was_just_seen_to_claim_the_last_one_tells_of_all() -> None:
-    views = cluster(NAMES)
-    view, first = views["a1"], first_of(views)
-    second = [job for job in JOBS if view.place(job) == 1]
-    assert view.told_by(second, SECOND) == {}, "each is looked at until it was seen to be claimed"
-    for job in second[1:]:
-        view.saw_claimed(job, SECOND)
-    told = view.told_by(second, 2 * SECOND)
-    assert second[0] not in told
-    last = {name: max(job for job in second[1:] if first[job] == name) for name in NAMES if name != "a1"}
-    assert told == {job: last[first[job]] for job in second[1:] if job not in last.values()}
-    assert view.told_by(second, 7 * SECOND) == {}, "seen long ago"
-
-
-def test_what_was_seen_of_a_job_does_not_count_after_the_processes_have_changed() -> None:
-    view = cluster(NAMES)["a1"]
-    second = [job for job in JOBS if view.place(job) == 1]
-    for job in second:
-        view.saw_claimed(job, SECOND)
-    view.learn(Claimer(name, 1) for name in [*NAMES, "e5"])
-    assert view.told_by(second, 2 * SECOND) == {}
-    behind = [job for job in JOBS if view.place(job) == 2]
-    view.saw_claimed(behind[0], SECOND)
-    assert view.told_by(behind, 2 * SECOND) == {}, "those behind the second look at each job"
-
-
-class Job:
-    """One that is due each second up to a last tick."""
-
-    added = False
-
-    def __init__(self, job_id: str, last: int) -> None:
-        self.id, self._last = job_id, last
-
-    def next_tick(self, after: int) -> int | None:
-        tick = (after // SECOND + 1) * SECOND
-        return tick if tick <= self._last else None
-
-
-@pytest.mark.parametrize("pause", [None, 3600 * SECOND])
-async def test_the_last_tick_of_a_job_is_looked_at_itself(pause: int | None) -> None:
-    """Another process had put it off, and was killed. No later tick would bring it to light."""
-    began = ticks.now() // SECOND * SECOND
-    last, often = Job("a", began), Job("b", began + 100 * SECOND)
-    if pause is not None:
-        last.next_tick = lambda after: began if after < began else began + pause  # type: ignore[method-assign]
-    name = next(name for name in (f"p{number}" for number in range(999)) if _comes_second(name))
-    claimers = Claimers(name)
-    claimers.learn([Claimer("first", 1)])
-    asked: list[dict[str, int]] = []
-
-    def submit(operation: Callable[..., Any], **_how: Any) -> Future[Any]:
-        asked.append(dict(inspect.getclosurevars(operation).nonlocals["seen"]))
-        return Future()
-
-    nothing: Any = SimpleNamespace(submit=submit)
-    jobs: Any = {"a": last, "b": often}
-    clock = Clock(jobs, nothing, nothing, nothing, nothing, nothing, claimers)
-    clock._loop = asyncio.get_running_loop()
-    clock._seen = {"a": began - SECOND, "b": began - SECOND}
-    now = ticks.now()
-    for job_id in "ab":
-        claimers.saw_claimed(job_id, now)
-    told_by = claimers.told_by(["a", "b"], now)
-    assert told_by == {"a": "b"}
-    clock._look(list(jobs.values()), "missed", told_by)
-    answer: Future[dict[str, int]] = Future()
-    answer.set_result({"b": began})
-    clock._found(list(jobs.values()), "missed", {"b": began - SECOND}, told_by, began + LOOK, answer)
-    assert asked == [{"b": began - SECOND}, {"a": began - SECOND}]
-    await asyncio.sleep(0)
-
-
-def _comes_second(name: str) -> bool:
-    claimers = Claimers(name)
-    claimers.learn([Claimer("first", 1)])
-    return claimers.place("a") == claimers.place("b") == 1

@@ -18,7 +18,7 @@ from everytick.store.opening import ledger_at
 from everytick.store.records import Identity
 
 from application import Application
-from bodies import deploy, doomed
+from bodies import TASKS, deploy, doomed, pass_by
 from waiting import wait_for
 
 pytestmark = pytest.mark.full
@@ -93,6 +93,42 @@ def test_a_claimer_that_is_gone_makes_its_jobs_late_once(app: Application, way: 
             assert len(stepped_in) <= 2, stepped_in
             late += stepped_in
         assert late
+
+
+@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_tick_that_was_put_off_by_a_claimer_that_is_gone_is_found_like_any_other(
+    app: Application, way: signal.Signals
+) -> None:
+    """A run of the job was under way when the tick was to be claimed ahead: it was to be claimed when due.
+
+    The claimer had claimed the ticks of all other jobs. In the ledger this one stood as if nobody had looked.
+    """
+    app.tasks(f"{TASKS}\nasync def most_of_a_second() -> None:\n    await asyncio.sleep(0.85)\n")
+    slow, others = [f"a-slow{number}" for number in range(6)], [f"quick{number}" for number in range(8)]
+    calls = [f'most_of_a_second, "interval", seconds=1, id="{job}"' for job in slow]
+    calls += [f'quick, "interval", seconds=1, id="{job}"' for job in others]
+    app.schedule(
+        "\n".join(f"scheduler.add_job({call})" for call in calls),
+        "from app.services.my_tasks import most_of_a_second, quick\n",
+    )
+    with ExitStack() as opened:
+        app.environment |= {"SCHEDULER_ROLE": "worker", "SCHEDULER_MAX_WORKERS": "30"}
+        opened.enter_context(app.running())
+        app.environment["SCHEDULER_ROLE"] = "scheduler"
+        opened.enter_context(app.running())
+        gone = opened.enter_context(doomed(app))
+        # Until the two that claim know of each other, and have seen each other claim.
+        pass_by(9)
+        wait_for(lambda: 0.84 < now() % SECOND / SECOND < 0.95, "the end of a second")
+        gone.popen.send_signal(way)
+        tick = (now() // SECOND + 1) * SECOND
+        pass_by(4)
+        found = {row["job_id"]: row for row in app.recorded() if row["tick_us"] == tick}
+    assert sorted(found) == sorted(slow + others)
+    for job_id, row in found.items():
+        assert row["reason"] != "coalesced", f"{job_id} was found with its next tick"
+        decided = row["claimed_us"] or row["finished_us"]
+        assert decided - tick < SECOND, f"{job_id} was found late: {row}"
 
 
 def begins_late(row: dict[str, Any]) -> bool:

@@ -59,7 +59,7 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def claim(connection: Connection, jobs: dict[str, Job], me: Identity = ME) -> list[Answer]:
-    seen = dict(claims.watermarks(connection, jobs))
+    seen = claims.behind(connection, dict.fromkeys(jobs, ticks.FOREVER))
     decisions = []
     for job in jobs.values():
         tick = job.next_tick(seen[job.id])
