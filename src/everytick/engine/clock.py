@@ -271,9 +271,9 @@ class Clock:
                 self._answered(answer, now)
             except Exception:
                 self._put_off(answer.decision.job)
-        won = [answer.claims for answer in answers if answer.claims]
-        self._listeners.submitted(won)
-        self._admission.dispatch(won)
+        if won := [answer.claims for answer in answers if answer.claims]:
+            self._listeners.submitted(won)
+            self._admission.dispatch(won)
         self._arm()
         if is_first_for_more:
             self._step_in()
