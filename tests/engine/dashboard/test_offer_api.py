@@ -408,3 +408,10 @@ async def test_an_id_that_a_shell_would_run_is_not_completed(
         assert "report-2" in answer
         assert "pwned" not in answer
     assert evaluated(completed("zsh", "show"), tmp_path) == []
+
+
+async def test_a_cron_field_without_end_is_refused_at_once(client: httpx.AsyncClient) -> None:
+    attack = REMIND | {"schedule": {"trigger": "cron", "second": ",".join(["0"] * 20_000)}}
+    for path in (f"{JOBS}/preview", JOBS):
+        answer = await client.post(path, json=attack)
+        assert (answer.status_code, "at most 500" in answer.json()["error"]) == (422, True), answer.text
