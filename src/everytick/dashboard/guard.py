@@ -7,6 +7,7 @@ token.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from email.utils import formatdate
 from urllib.parse import quote
@@ -37,6 +38,7 @@ _OPEN = frozenset([LOGIN, PROOF, *(f"/static/{name}" for name in _FILES)])
 # A supervisor asks them by any address, such as that of a pod, and without a Host header. They tell of
 # nothing but health, so nothing is checked before them: neither the name nor who asks.
 _PROBES = frozenset(["/health/live", "/health/ready"])
+_HOST = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::[0-9]*)?")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 # Scripts, styles and pictures are files of ours: what a job's name or error says is never one of them.
@@ -226,11 +228,9 @@ def _check_origin(headers: Headers) -> None:
 
 
 def _host(value: str) -> str:
-    """Return the name in a Host header, without the port."""
-    value = value.strip().lower()
-    if value.startswith("["):
-        return value.partition("]")[0] + "]"
-    return value.partition(":")[0]
+    """Return the name in a Host header, without the port; nothing if it is more than a name and a port."""
+    found = _HOST.fullmatch(value.strip().lower())
+    return found[1] if found else ""
 
 
 def _ask_to_sign_in(request: Request) -> Response:
