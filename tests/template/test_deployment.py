@@ -21,7 +21,10 @@ import pytest
 import typer
 import yaml  # type: ignore[import-untyped,unused-ignore]
 from everytick.cli.program import app as command_line
+from everytick.doctor.server import examine_server
 from everytick.settings import SchedulerSettings
+from everytick.store.database import Ledger
+from everytick.store.opening import ledger_at
 
 from application import Application
 from rendering import rendered
@@ -320,6 +323,16 @@ def test_readers_leave_connections_to_the_schedulers(database: str) -> None:
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'scheduler' AND tableowner = 'scheduler'"
 
 
+# Each of them, often enough in one transaction, takes all places in the lock table of the server.
+_USING_UP_LOCKS = ["SELECT lo_create(0)", "SELECT lo_unlink(1)", "CREATE TEMP TABLE mine (number integer)"]
+_USING_UP_LOCKS += ["CREATE TABLE public.mine (number integer)"]
+
+
+def _who_could_stop_it(ledger: Ledger) -> str:
+    [found] = [it.what for it in examine_server(ledger)[1] if "stop the schedule" in it.what]
+    return found
+
+
 @pytest.mark.full
 def test_a_role_that_does_not_run_the_schedule_cannot_take_its_locks(
     tmp_path: Path, database: str, server: Server
@@ -334,6 +347,15 @@ def test_a_role_that_does_not_run_the_schedule_cannot_take_its_locks(
             connection.execute("CREATE TABLE before.scheduler_runs (run_id bigint)")
             connection.execute("ALTER TABLE before.scheduler_runs OWNER TO owner_before")
             connection.execute(text_of("deploy/postgresql/roles.sql").encode())
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(f"postgresql://visitor@{database}")
+        server.execute("GRANT CONNECT ON DATABASE work TO visitor")
+        for role in ("scheduler_reader", "visitor"):
+            for statement in _USING_UP_LOCKS:
+                with psycopg.connect(f"postgresql://{role}@{database}", autocommit=True) as connection:
+                    connection.execute("SET default_transaction_read_only = off")
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                        connection.execute(statement)
         for role, allowed in {"scheduler": 1, "owner_before": 1, "scheduler_reader": 0, "visitor": 0}.items():
             for function in ("advisory_lock", "try_advisory_lock_shared", "advisory_xact_lock_shared"):
                 with psycopg.connect(f"postgresql://{role}@{database}") as connection:
@@ -354,6 +376,11 @@ def test_a_role_that_does_not_run_the_schedule_cannot_take_its_locks(
             assert done.returncode == 1
             assert "cannot be used: this role may not change the ledger" in done.stderr
             assert len(done.stderr.splitlines()) == 1
+        ledger = ledger_at(f"postgresql://scheduler@{database}")
+        # The owner of another ledger has to take such locks.
+        assert _who_could_stop_it(ledger).endswith("and so stop the schedule: owner_before")
+        server.execute("GRANT TEMPORARY ON DATABASE work TO visitor")
+        assert _who_could_stop_it(ledger).endswith("and so stop the schedule: owner_before, visitor")
     finally:
         server.drop("work")
         for role in ("owner_before", "visitor"):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from everytick.update import take
+from everytick.update.never_taken import _hides
 from everytick.update.problem import UpdateError
 from everytick.update.project import Project as Updated
 
@@ -217,6 +218,57 @@ def test_what_the_user_ignores_elsewhere_is_refused(evil: Evil, project: Project
         "mine.py (a file of yours that is not in git has this name)",
         "other/x.py (it lies in another repository)",
     ]
+
+
+HIDING = ["*.py -diff", "app/** binary", "*.py diff=evil", "*.py filter=evil", "* ident", "[attr]mine -diff"]
+HIDING += [
+    "*.py !diff",
+    "  *.py\ttext -diff",
+    '"a b.py" -diff',
+    "*.py merge=ours",
+    "* working-tree-encoding=UTF-16",
+]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("place", [".gitattributes", "app/.gitattributes"])
+def test_what_would_keep_changes_out_of_a_diff_is_refused(evil: Evil, project: Project, place: str) -> None:
+    file = evil.history.folder / "template" / place
+    kept = file.read_text(encoding="utf-8") if file.is_file() else ""
+    evil.write(place, f"{kept}*.py -diff\n.gitattributes -diff\n")
+    evil.history.edit("template/app/__init__.py", lambda text: f"{text}import os\n")
+    evil.release()
+    assert refusal(project) == [f"{place} (it would keep changes out of `git diff`)"]
+
+
+@pytest.mark.parametrize("line", HIDING)
+def test_whatever_hides_a_change_is_seen_in_a_line_of_attributes(line: str) -> None:
+    assert _hides(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["", "# -diff", "* text=auto eol=lf", "*.bat eol=crlf", "*.x -text diff", "a"]
+)
+def test_a_line_of_attributes_about_line_ends_hides_nothing(line: str) -> None:
+    assert not _hides(line)
+
+
+@pytest.mark.full
+def test_a_text_that_git_would_call_binary_is_refused(evil: Evil, project: Project) -> None:
+    evil.history.edit("template/Makefile", lambda text: f"{text}# \0\nhidden:\n\ttouch {evil.ran}\n")
+    evil.release()
+    assert refusal(project) == ["Makefile (`git diff` would not show it, since it is no text any more)"]
+
+
+@pytest.mark.full
+def test_line_ends_of_more_files_are_taken(evil: Evil, project: Project, taken: list[str]) -> None:
+    project.edit(".gitattributes", lambda text: f"{text}*.csv binary\n")
+    project.commit("a picture of numbers")
+    more = "# Windows\n*.bat text eol=crlf\n*.py diff\n"
+    evil.history.edit("template/.gitattributes", lambda text: f"{more}{text}")
+    evil.release()
+    assert take.take(Updated(project.folder), None) == 0
+    assert "*.bat" in (project.folder / ".gitattributes").read_text(encoding="utf-8")
 
 
 def in_a_subfolder(evil: Evil) -> Project:

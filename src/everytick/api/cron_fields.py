@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apscheduler.triggers.cron import CronTrigger
+from everytick.model.kept_data import LONGEST_CRON_FIELD
 from everytick.text.wording import MONTHS, WEEKDAYS, ordinal
 
 _DAYS = [name[:3].lower() for name in WEEKDAYS]
@@ -41,6 +42,15 @@ def is_read_whole(name: str, value: Any) -> bool:
     return all(
         any(compiler.value_re.fullmatch(part) for compiler in compilers) for part in split_field(value)
     )
+
+
+def check_length(name: str, value: Any) -> None:
+    """Raise ValueError for a cron field that is too long to be read each time that a job is looked at."""
+    if len(text := str(value)) > LONGEST_CRON_FIELD:
+        raise ValueError(
+            f"{name}= has {len(text):,} characters, and a cron field at most {LONGEST_CRON_FIELD}:"
+            " write ranges and steps such as 0-30 or */5"
+        )
 
 
 def check_fields(fields: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ from everytick.model.zone_names import kept_name
 from everytick.text import instants
 
 from . import exclusions
-from .cron_fields import check_fields, is_right
+from .cron_fields import check_fields, check_length, is_right
 from .crontab import is_crontab, not_a_place_for, problem_of
 from .dates import Reading, day_given, instant_given, parse_given
 from .relative_dates import delay_from_now
@@ -106,6 +106,8 @@ def _read(
     known = parameters(trigger)
     for name, value in arguments.items():
         is_field = cls is CronTrigger and name in CronTrigger.FIELD_NAMES
+        if is_field:
+            check_length(name, value)
         if isinstance(value, str) and is_crontab(value) and not (is_field and is_right(name, value)):
             what = " is not a cron field: it" if is_field else ""
             raise ValueError(not_a_place_for(f"{name}={value!r}{what}", value, arguments.get("timezone")))
@@ -208,11 +210,13 @@ def _own_zone(given: Mapping[str, Any], reading: Reading) -> tzinfo:
 
 
 def _cron(_trigger: CronTrigger | None, given: dict[str, Any], reading: Reading) -> Schedule:
+    fields = {name: str(given[name]) for name in CronTrigger.FIELD_NAMES if name in given}
+    for name, text in fields.items():
+        check_length(name, text)
     if "crontab" in given:
         problem = problem_of(given["crontab"], reading.zone if "timezone" in given else None)
         if problem is not None:
             raise ValueError(problem)
-    fields = {name: str(given[name]) for name in CronTrigger.FIELD_NAMES if name in given}
     check_fields(fields)
     data = {"trigger": "cron", "fields": fields, **_bounds(given, reading)}
     remark = _zone_of_a_date(given, reading.zone)

@@ -1,10 +1,15 @@
 """What the shell completes: ids of jobs, numbers of runs, and the words that options take.
 
 A completion that fails must not write into the line that is being typed: it has no answer then.
+
+The shell may evaluate what it is answered (zsh does), and what it puts on the line runs at the Enter that
+follows. Ids are of whoever added the jobs, and rows are data: so only words of characters that mean nothing
+to a shell are offered. Any other id has to be typed, in quotes.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -13,6 +18,10 @@ Answers = list[tuple[str, str]]
 
 # More are not read by anybody.
 _MOST_RUNS = 50
+
+# Letters and digits of any language. At the beginning `-` is an option, and to zsh `=` a program's path.
+_HARMLESS = re.compile(r"\w[\w.:@/+,=-]*")
+_NOT_FOR_A_HELP_TEXT = re.compile(r"[^\w.:@/+,= -]")
 
 
 def job_ids(incomplete: str) -> list[str]:
@@ -55,8 +64,7 @@ def _runs(incomplete: str, states: Sequence[str] = ()) -> Answers:
     if incomplete and not incomplete.isdigit():
         return []
     rows = _or_nothing(lambda: run_rows(open_ledger(), _MOST_RUNS, RunFilter(states=tuple(states))))
-    found = [(str(row["run_id"]), f"{row['job_id']}, {row['state']}") for row in rows]
-    return [answer for answer in found if answer[0].startswith(incomplete)]
+    return _numbered(incomplete, [(row["run_id"], f"{row['job_id']}, {row['state']}") for row in rows])
 
 
 def backfills_that_go_on(incomplete: str) -> Answers:
@@ -74,8 +82,8 @@ def _backfills(incomplete: str, state: str) -> Answers:
     from everytick.read.backfills import backfill_rows
 
     rows = _or_nothing(lambda: backfill_rows(open_ledger(), _MOST_RUNS))
-    found = [(str(row["backfill_id"]), row["job_id"]) for row in rows if row["state"] == state]
-    return [answer for answer in found if answer[0].startswith(incomplete)]
+    found = [(row["backfill_id"], row["job_id"]) for row in rows if row["state"] == state]
+    return _numbered(incomplete, found)
 
 
 def states(incomplete: str) -> list[str]:
@@ -106,8 +114,14 @@ def orders(incomplete: str) -> list[str]:
     return _beginning(incomplete, ORDERS)
 
 
+def _numbered(incomplete: str, found: Iterable[tuple[int, str]]) -> Answers:
+    """Return the numbers that begin so, each with a help text that means nothing to a shell."""
+    texts = {str(number): _NOT_FOR_A_HELP_TEXT.sub("?", text) for number, text in found}
+    return [(number, texts[number]) for number in _beginning(incomplete, texts)]
+
+
 def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
-    return [word for word in words if word.startswith(incomplete)]
+    return [word for word in words if word.startswith(incomplete) and _HARMLESS.fullmatch(word)]
 
 
 def _or_nothing(look_up: Callable[[], list[T]]) -> list[T]:

@@ -35,7 +35,7 @@ def dashboard(
     if not current().has_dashboard:
         raise ConfigurationError(made_without("dashboard"))
 
-    from everytick.dashboard.links import OtherTokenError, sign_in_link, trouble_with
+    from everytick.dashboard.links import NoProofError, sign_in_link, trouble_with
     from everytick.dashboard.serving import Dashboard
     from everytick.dashboard.settings import dashboard_settings
     from everytick.settings import settings
@@ -47,7 +47,7 @@ def dashboard(
         address = sign_in_link(chosen)
         try:
             trouble = trouble_with(address)
-        except OtherTokenError as problem:
+        except NoProofError as problem:
             print_aside(f"error: {problem}")
             raise typer.Exit(1) from None
         print(address)

@@ -20,7 +20,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup, escape
 
 from .addresses import below_root, own_address, root_of, url
-from .authentication import LONGEST_NAME, SESSION_SECONDS
+from .authentication import LONGEST_NAME, PROOF, SESSION_SECONDS, listener
 from .control import Actions, Did, Done
 from .forms import Form, read_form
 from .guard import LOGIN, LOGOUT, Guard
@@ -232,6 +232,15 @@ async def sign_in(request: Request) -> Response:
     """Exchange the token for a cookie."""
     form = read_form(await request.body())
     return await _sign_in(request, form.get("token").strip(), form.get("name"), form.get("next"))
+
+
+@router.get(PROOF, include_in_schema=False)
+async def prove(request: Request, nonce: str, question: str) -> dict[str, str]:
+    """Prove to who knows the token that this dashboard does, so that a link to it can be trusted."""
+    guard: Guard = request.app.state.guard()
+    here = listener(*request.scope["server"])
+    await guard.check_question(here, nonce, question, request.client.host if request.client else "unknown")
+    return {"proof": request.app.state.authenticator.proof(here, nonce)}
 
 
 @router.post(LOGOUT)

@@ -59,7 +59,7 @@ def create_app(
     application = which.current()
     name, version = application.name, application.version
     # Browsers do not tell cookies apart by port.
-    cookie = f"scheduler_{mark}"
+    cookie, authenticator = f"scheduler_{mark}", authenticator.marked(mark)
     app = FastAPI(
         title=f"{name}: the schedule",
         version=version,

@@ -7,6 +7,7 @@ a new token ends all sessions. Nothing of it is kept on the server.
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import hmac
 import ipaddress
@@ -23,6 +24,8 @@ from everytick.text.wording import one_line
 
 from .settings import SHORTEST_TOKEN, DashboardSettings
 
+# Where a dashboard is asked to prove that it knows the token.
+PROOF = "/login/proof"
 SESSION_SECONDS = 30 * 86_400
 LONGEST_NAME = 60
 
@@ -73,7 +76,14 @@ class Authenticator:
 
     def __init__(self, token: str, read_token: str = "", *, is_set: bool = False) -> None:
         self.is_set = is_set
+        self._mark = "0"
         self._tokens = {"all": token, "read": read_token} if read_token else {"all": token}
+
+    def marked(self, mark: int | str) -> Authenticator:
+        """Return the one of a dashboard that has this mark: its sessions hold nowhere else."""
+        made = copy.copy(self)
+        made._mark = str(mark)
+        return made
 
     @property
     def where(self) -> str:
@@ -90,12 +100,12 @@ class Authenticator:
                 found = role
         return found
 
-    def session(self, role: str, name: str, seconds: int = SESSION_SECONDS) -> str:
-        """Return the value of a new cookie, which holds for some seconds."""
-        since = _now() - (SESSION_SECONDS - seconds)
+    def session(self, role: str, name: str) -> str:
+        """Return the value of a new cookie."""
+        since = _now()
         name_in_cookie = base64.urlsafe_b64encode(visible_name(name).encode()).decode().rstrip("=")
         content = f"{role}.{since}.{name_in_cookie}.{system.new_token(12)}"
-        return f"{content}.{self._sign(role, 'session', content)}"
+        return f"{content}.{self._sign(role, f'session of {self._mark}', content)}"
 
     def visitor(self, session: str, address: str) -> Visitor | None:
         """Return who a cookie belongs to; None if it is not one of ours, or too old."""
@@ -103,7 +113,7 @@ class Authenticator:
         role, _, rest = content.partition(".")
         if role not in self._tokens or not session.isascii():
             return None
-        if not hmac.compare_digest(signature, self._sign(role, "session", content)):
+        if not hmac.compare_digest(signature, self._sign(role, f"session of {self._mark}", content)):
             return None
         since, name_in_cookie, _nonce = rest.split(".")
         if _now() - int(since) > SESSION_SECONDS:
@@ -120,6 +130,23 @@ class Authenticator:
     def proves(self, visitor: Visitor, given: str) -> bool:
         """Return whether `given` is the CSRF token of the visitor."""
         return hmac.compare_digest(given.encode("utf-8", "replace"), self.csrf_token(visitor).encode())
+
+    def question(self, listener: str, nonce: str) -> str:
+        """Return what shows a dashboard that who asks knows the token. It signs in nowhere.
+
+        `listener`: see the function of this name. Only the one that is meant takes the question, so that
+        another program which got it cannot have it answered.
+        """
+        return self._sign("all", "question", f"{listener} {nonce}")
+
+    def asks(self, listener: str, nonce: str, question: str) -> str | None:
+        """Return the role of who has asked; None if the question is not one for this dashboard."""
+        right = self.question(listener, nonce)
+        return "all" if hmac.compare_digest(question.encode("utf-8", "replace"), right.encode()) else None
+
+    def proof(self, listener: str, nonce: str) -> str:
+        """Return what shows who has asked that this dashboard knows the token."""
+        return self._sign("all", "proof", f"{listener} {nonce}")
 
     def _sign(self, role: str, purpose: str, content: str) -> str:
         key = self._tokens[role].encode()
@@ -209,6 +236,16 @@ def _subscriber(address: str) -> str:
     if found.version == 6 and found.ipv4_mapped is None:
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found)
+
+
+def listener(address: str, port: int) -> str:
+    """Return where a connection ends, alike for both of its sides."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return f"{address} {port}"
+    mapped = found.ipv4_mapped if found.version == 6 else None
+    return f"{mapped or found} {port}"
 
 
 def _now() -> int:

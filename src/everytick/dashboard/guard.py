@@ -7,6 +7,8 @@ token.
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Callable
 from email.utils import formatdate
 from urllib.parse import quote
 
@@ -17,7 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .addresses import STATIC, address_of, path_of, root_of, without_secret_query
-from .authentication import Authenticator, Failures, Visitor, visible_name
+from .authentication import PROOF, Authenticator, Failures, Visitor, visible_name
 from .connections import Connections
 from .forms import CSRF_FIELD, CSRF_HEADER, read_form
 from .own_sign_in import SignIn, known_visitor
@@ -32,10 +34,11 @@ NAME_HEADER = "x-scheduler-who"
 
 # The dashboard's own, one by one: a route of the user's below `/health/` or `/static/` is none of them.
 _FILES = (file.relative_to(STATIC).as_posix() for file in STATIC.rglob("*") if file.is_file())
-_OPEN = frozenset([LOGIN, *(f"/static/{name}" for name in _FILES)])
+_OPEN = frozenset([LOGIN, PROOF, *(f"/static/{name}" for name in _FILES)])
 # A supervisor asks them by any address, such as that of a pod, and without a Host header. They tell of
 # nothing but health, so nothing is checked before them: neither the name nor who asks.
 _PROBES = frozenset(["/health/live", "/health/ready"])
+_HOST = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::[0-9]*)?")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 # Scripts, styles and pictures are files of ours: what a job's name or error says is never one of them.
@@ -144,7 +147,7 @@ class Guard:
         request.scope.setdefault("state", {})["visitor"] = visitor
         if request.method not in _SAFE:
             _check_origin(request.headers)
-        if self._sign_in is not None and path_of(request) in (LOGIN, LOGOUT):
+        if self._sign_in is not None and path_of(request) in (LOGIN, LOGOUT, PROOF):
             raise Problem(404, "there is no such page")
         if path_of(request) in _OPEN:
             return None
@@ -174,11 +177,18 @@ class Guard:
         Raises:
             Problem: it is wrong, or too many from that address wait already.
         """
+        return await self._looked_at(lambda: self._authenticator.role(token), address)
+
+    async def check_question(self, listener: str, nonce: str, question: str, address: str) -> None:
+        """Refuse a question of who does not know the token; a wrong one counts as a wrong token."""
+        await self._looked_at(lambda: self._authenticator.asks(listener, nonce, question), address)
+
+    async def _looked_at(self, find: Callable[[], str | None], address: str) -> str:
         slowed_down = self.failures.too_many(address)
         if slowed_down:
             # The right one waits too: who guesses would otherwise know it by the quick answer.
             await self._wait(self.failures.turn(address))
-        role = self._authenticator.role(token)
+        role = find()
         if role is None and slowed_down:
             raise _TOO_MANY
         if role is None:
@@ -218,11 +228,9 @@ def _check_origin(headers: Headers) -> None:
 
 
 def _host(value: str) -> str:
-    """Return the name in a Host header, without the port."""
-    value = value.strip().lower()
-    if value.startswith("["):
-        return value.partition("]")[0] + "]"
-    return value.partition(":")[0]
+    """Return the name in a Host header, without the port; nothing if it is more than a name and a port."""
+    found = _HOST.fullmatch(value.strip().lower())
+    return found[1] if found else ""
 
 
 def _ask_to_sign_in(request: Request) -> Response:

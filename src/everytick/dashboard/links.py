@@ -1,35 +1,38 @@
-"""The link that signs in: where the dashboard is found on this machine, and whether the link works."""
+"""The link that signs in: where the dashboard of this machine is, and whether that proves to be it."""
 
 from __future__ import annotations
 
+import hmac
 import http.client
+import json
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 from everytick.app import typed
 from everytick.ledger import open_ledger
+from everytick.system import system
 from loguru import logger
 
-from .authentication import open_authenticator
+from .authentication import PROOF, Authenticator, listener, open_authenticator
 from .settings import DashboardSettings
 
 # How long a dashboard may take to answer. One on a busy machine takes a moment.
 _PATIENCE_SECONDS = 3.0
-# For how long the cookie holds with which it is asked.
-_MOMENT_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class SignInLink:
     """The address with the token, which signs in the browser that opens it.
 
-    place: host and port. cookie: what shows for a moment that the token is known, without giving it away.
+    place: host and port. names: those under which the dashboard may be asked for; empty: any.
     """
 
     place: str
     token: str
-    cookie: str
+    authenticator: Authenticator
+    names: frozenset[str]
 
     def __str__(self) -> str:
         return f"http://{self.place}/login?token={self.token}"
@@ -47,45 +50,62 @@ def sign_in_link(chosen: DashboardSettings) -> SignInLink:
     if kept is not None and _is_listened_on(chosen.scheduler_dashboard_host, kept):
         port = kept
     place = local_address(chosen, port).removeprefix("http://")
-    return SignInLink(place, token, f"scheduler_{port}={authenticator.session('all', '', _MOMENT_SECONDS)}")
+    return SignInLink(place, token, authenticator, chosen.names)
 
 
-class OtherTokenError(Exception):
-    """The dashboard that a link leads to does not take its token. The message says why."""
+class NoProofError(Exception):
+    """Where a link leads, nothing shows that it knows the token. The message says what to do."""
 
 
 def trouble_with(link: SignInLink) -> str | None:
-    """Ask where a link leads, and return why it does not sign in now; None if it does.
+    """Have the dashboard prove that it knows the token; return why its link may yet not work, or None.
 
-    The token is not sent: another program may listen there.
+    Whoever listens there may be another program, of another user of the machine: it is sent neither the token
+    nor anything else that signs in.
 
     Raises:
-        OtherTokenError: it never will: the dashboard there has another token.
+        NoProofError: nothing listens there, or what does proves nothing.
     """
+    name = link.place.rpartition(":")[0]
+    is_refused = bool(link.names) and name not in link.names
     connection = http.client.HTTPConnection(link.place, timeout=_PATIENCE_SECONDS)
     try:
-        connection.request("GET", "/api/v1/audit?limit=1", headers={"Cookie": link.cookie})
-        answer = connection.getresponse()
-        status, said = answer.status, answer.read(65_536)
-    except (OSError, http.client.HTTPException):
-        status, said = 0, b""
+        connection.connect()
+    except OSError:
+        serving = f"{typed('run')} serves it, or {typed('dashboard')}"
+        raise NoProofError(
+            f"no dashboard answers at http://{link.place} now, so there is no link: {serving}; the token:"
+            f" {link.authenticator.where}"
+        ) from None
+    try:
+        is_proven = _proves(link, connection, sorted(link.names)[0] if is_refused else link.place)
+    except (OSError, http.client.HTTPException, ValueError):
+        is_proven = False
     finally:
         connection.close()
-    if (status == 200 and b'"entries"' in said) or (status == 503 and b'"error"' in said):
-        # The latter of a ledger that does not answer: the token was looked at before.
-        return None
-    if status == 421:
+    if not is_proven:
+        raise NoProofError(
+            f"what answers at http://{link.place} does not prove that it knows the token, so there is no"
+            " link: it is another program, or a dashboard with another token (SCHEDULER_DASHBOARD_TOKEN is"
+            " not the same here as where it runs, or it shows another ledger)"
+        )
+    if is_refused:
         return (
             "the dashboard there answers to the names of SCHEDULER_DASHBOARD_NAMES alone:"
             f" use one instead of {link.place}"
         )
-    if status == 401 and b"a token is needed" in said:
-        raise OtherTokenError(
-            f"the dashboard at http://{link.place} has another token: SCHEDULER_DASHBOARD_TOKEN is not the"
-            " same here as where it runs, or it shows another ledger"
-        )
-    serving = f"{typed('run')} serves it, or {typed('dashboard')}"
-    return f"no dashboard answers at http://{link.place} now: {serving}"
+    return None
+
+
+def _proves(link: SignInLink, connection: http.client.HTTPConnection, host: str) -> bool:
+    where, nonce = listener(*connection.sock.getpeername()[:2]), system.new_token(24)
+    asked = urlencode({"nonce": nonce, "question": link.authenticator.question(where, nonce)})
+    connection.request("GET", f"{PROOF}?{asked}", headers={"Host": host})
+    answer = connection.getresponse()
+    said = json.loads(answer.read(65_536))
+    given = said.get("proof") if isinstance(said, dict) else None
+    right = link.authenticator.proof(where, nonce)
+    return isinstance(given, str) and hmac.compare_digest(given.encode("utf-8", "replace"), right.encode())
 
 
 def port_file(folder: Path) -> Path:

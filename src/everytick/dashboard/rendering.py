@@ -15,6 +15,7 @@ from everytick.read.signs import SIGNS
 from everytick.settings import settings
 from everytick.text.durations import duration, duration_of_seconds
 from everytick.text.instants import dated, from_now, iso, on_weekday, short, time_of_day
+from everytick.text.wording import without_control
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -37,6 +38,8 @@ REASONS = {
     "outage": "no scheduler was up",
 }
 
+# What would steer a display: controls but for white space, and what turns the direction of what follows.
+_STEERING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 # The longest id that is never broken, and what of a longer one stays on one line.
 _WHOLE_ID = 30
 _PIECES_OF_ID = re.compile(r"[^_.-]{1,24}[_.-]*|[_.-]+")
@@ -166,7 +169,15 @@ def state_mark(state: str) -> Markup:
 
 def _rendered(request: Request, name: str, **values: Any) -> str:
     with below_root(request):
-        return _environment().get_template(name).render(**values)
+        made = _environment().get_template(name).render(**values)
+    return _STEERING.sub(lambda found: _written_out(made, found), made)
+
+
+def _written_out(page: str, found: re.Match[str]) -> str:
+    """Return a character as people can see it; in a tag or a field, whose values are data, as it is."""
+    tag = page.rfind("<", 0, found.start())
+    is_in_tag = page.rfind(">", 0, found.start()) < tag
+    return found[0] if is_in_tag or page.startswith("<textarea", tag) else without_control(found[0])
 
 
 @cache

@@ -31,15 +31,31 @@ SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery(
 """
 _NAMES = ("version", "replica", "most", "taken", "may_write", "encrypted", "is_local")
 
-# Roles that may not write the ledger, and yet take the locks that each transaction of a scheduler needs.
+# Roles that may not write the ledger, and yet take the locks that each transaction of a scheduler needs: its
+# own ones, or, by very many tables or large objects in one transaction, all that the server has.
 _LOCKING = """
 SELECT rolname FROM pg_roles AS role
 WHERE rolcanlogin AND NOT rolsuper AND has_database_privilege(role.oid, current_database(), 'CONNECT')
   AND NOT has_table_privilege(role.oid, 'scheduler_runs', 'UPDATE')
-  AND EXISTS (
-      SELECT FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
-        AND proname ~ '^pg_(try_)?advisory_(xact_)?lock'
-        AND has_function_privilege(role.oid, pg_proc.oid, 'EXECUTE')
+  AND (
+      (
+          NOT EXISTS (
+              SELECT FROM pg_database
+              WHERE datname = current_database() AND pg_has_role(role.oid, datdba, 'USAGE')
+          )
+          AND (
+              has_database_privilege(role.oid, current_database(), 'TEMPORARY')
+              OR EXISTS (
+                  SELECT FROM pg_namespace AS schema
+                  WHERE has_schema_privilege(role.oid, schema.oid, 'CREATE')
+              )
+          )
+      )
+      OR EXISTS (
+          SELECT FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+            AND proname ~ '^(pg_(try_)?advisory_(xact_)?lock.*|lo_.*|loread|lowrite)$'
+            AND has_function_privilege(role.oid, pg_proc.oid, 'EXECUTE')
+      )
   )
 ORDER BY rolname
 """
@@ -80,7 +96,7 @@ def _examine(connection: Connection, place: str) -> Iterator[Finding]:
         yield Finding("note", "server", what, place, "the role that owns the tables, for schedulers")
     if roles := [name for (name,) in connection.execute(_LOCKING).fetchall()]:
         named = ", ".join(roles[:_MOST_NAMED]) + (" and others" if len(roles) > _MOST_NAMED else "")
-        what = f"who may not write the ledger can take the ledger's locks, and so stop the schedule: {named}"
+        what = f"who may not write the ledger can take locks that it needs, and so stop the schedule: {named}"
         yield Finding("warning", "server", what, place, "deploy/postgresql/roles.sql, run by a superuser")
     free = state["most"] - state["taken"]
     if free < _FREE_CONNECTIONS:

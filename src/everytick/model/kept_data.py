@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import ticks
 
+# In characters: a field that lists thousands of numbers takes seconds of each who looks at the job.
+LONGEST_CRON_FIELD = 500
 _VERSION = "this version of everytick"
 _CENTURY = 100 * 366 * ticks.DAY
 
@@ -36,7 +38,7 @@ class _Single(_Kept):
 
 class _Cron(_Single):
     trigger: Literal["cron"]
-    fields: dict[str, str]
+    fields: dict[str, Annotated[str, Field(max_length=LONGEST_CRON_FIELD)]]
     start: _Instant | None
     end: _Instant | None
 

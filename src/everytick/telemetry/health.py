@@ -66,10 +66,13 @@ class Health:
         return not self.problems
 
     def as_data(self, *, outline: bool = False) -> dict[str, Any]:
-        """Return it for JSON. With `outline`, without the names of jobs and the place of the ledger."""
+        """Return it for JSON. With `outline`, without the names of jobs, how many, and the ledger's place."""
 
         def said(findings: Sequence[Finding]) -> list[str]:
-            return [found.outline if outline else found.sentence for found in findings]
+            if outline:
+                # Each kind once: anybody may ask.
+                return list(dict.fromkeys(found.outline for found in findings))
+            return [found.sentence for found in findings]
 
         return {
             "ready": self.ready,

@@ -1,7 +1,7 @@
 """The paths that an update never writes, whatever the template names its files.
 
 What runs before anybody has looked (git's settings and hooks, an environment), what keeps state or secrets,
-and what `git status` would not show, belong to the user alone.
+and what `git status` and `git diff` would not show, belong to the user alone.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ GITS_OWN = (".[gG][iI][tT]", ".[gG][iI][tT][ .:]*", "[gG][iI][tT]~[0-9]*", f"*[{
 _GITS_OWN = re.compile(rf"\.git([ .:].*)?|git~\d.*|.*[{_LEFT_OUT}].*", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\.venv.*|venv", re.DOTALL)
 _SECRETS = re.compile(r"\.env(?!\.example$).*|.*\.env", re.DOTALL)
+# All that a line of `.gitattributes` may say: line ends, and that a file is shown. `-diff`, `binary`,
+# drivers, filters, `ident` and macros keep changes out of `git diff`.
+_HIDES_NOTHING = re.compile(r"[-!]?text(=auto)?|!?eol(=(lf|crlf))?|diff")
 
 
 def is_gits_own(name: str) -> bool:
@@ -39,7 +42,8 @@ def refused(project: Project, merged: Project, written: list[str], before: Colle
     """
     found = {}
     for name in written:
-        if why := _by_name(name) or _by_place(project.root, name, before) or _by_kind(merged.root, name):
+        why = _by_name(name) or _by_place(project.root, name, before) or _by_kind(merged.root, name)
+        if why := why or _by_look(project.root, merged.root, name):
             found[name] = why
     if found:
         # git may refuse to work in such a place.
@@ -83,6 +87,27 @@ def _by_kind(merged: Path, name: str) -> str | None:
     if made.name.casefold() == "head" and (folder / "objects").is_dir() and (folder / "refs").is_dir():
         return "git would take its folder for a repository"
     return None
+
+
+def _by_look(root: Path, merged: Path, name: str) -> str | None:
+    """Return why `git diff` would not show what a file brings; None if it would."""
+    mine, theirs = root / name, merged / name
+    if theirs.is_symlink() or not theirs.is_file():
+        return None
+    before, after = mine.read_bytes() if mine.is_file() else b"", theirs.read_bytes()
+    if theirs.name.casefold() == ".gitattributes":
+        known = before.split(b"\n")
+        if any(_hides(line.decode("utf-8", "replace")) for line in after.split(b"\n") if line not in known):
+            return "it would keep changes out of `git diff`"
+    if before and b"\0" not in before and b"\0" in after:
+        return "`git diff` would not show it, since it is no text any more"
+    return None
+
+
+def _hides(line: str) -> bool:
+    """Return whether a line of `.gitattributes` says more than it may."""
+    pattern, *attributes = line.split() or [""]
+    return not pattern.startswith("#") and not all(_HIDES_NOTHING.fullmatch(it) for it in attributes)
 
 
 def _stays(merged: Path, link: Path) -> bool:

@@ -41,26 +41,61 @@ ALTER ROLE scheduler_reader SET idle_in_transaction_session_timeout = '60s';
 -- And its connections leave room for those of the schedulers.
 ALTER ROLE scheduler_reader CONNECTION LIMIT 20;
 
--- The schedulers of a ledger wait for each other by advisory locks of this database, which every session may take
--- otherwise, the reader's too: the schedule would stand still for as long as it holds one. Only a superuser may
--- take that right away. Who else needs such locks in this database gets it again below, by a GRANT EXECUTE.
+-- Nobody else connects to this database, and nobody makes temporary tables in it: one transaction with many of them
+-- takes all places in the lock table of the server, without which no scheduler goes on. Who else works in this database
+-- gets these rights again below: GRANT CONNECT, TEMPORARY ON DATABASE ... TO ... Only its owner or a superuser may say so.
 DO $$
 DECLARE
-    lock record;
     owner name;
 BEGIN
-    FOR lock IN
+    IF NOT EXISTS (SELECT FROM pg_database WHERE datname = current_database() AND pg_has_role(datdba, 'USAGE')) THEN
+        RAISE WARNING 'this is not run by the owner of the database: others may still connect to it and stop the schedule';
+        RETURN;
+    END IF;
+    FOR owner IN SELECT DISTINCT tableowner FROM pg_tables WHERE tablename = 'scheduler_runs' LOOP
+        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), owner);
+    END LOOP;
+    EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+END
+$$;
+
+-- PostgreSQL 13 and 14 let everybody make tables in the schema public; later ones have it so only in databases that are
+-- as old.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public' AND pg_has_role(nspowner, 'USAGE')) THEN
+        REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+    ELSIF EXISTS (
+        SELECT FROM pg_namespace, aclexplode(nspacl) AS given
+        WHERE nspname = 'public' AND given.grantee = 0 AND given.privilege_type = 'CREATE'
+    ) THEN
+        RAISE WARNING 'no superuser runs this: who may connect to this database can still make tables in the schema public';
+    END IF;
+END
+$$;
+
+-- The schedulers of a ledger wait for each other by advisory locks of this database, which every session may take
+-- otherwise, the reader's too: the schedule would stand still for as long as it holds one. Each large object that a
+-- session makes takes a place in the lock table as well. Only a superuser may take these rights away. Who else needs
+-- such locks or objects in this database gets them again below, by a GRANT EXECUTE.
+DO $$
+DECLARE
+    taken record;
+    owner name;
+BEGIN
+    FOR taken IN
         SELECT oid::regprocedure AS signature, proowner FROM pg_proc
-        WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^pg_(try_)?advisory_(xact_)?lock'
+        WHERE pronamespace = 'pg_catalog'::regnamespace
+            AND proname ~ '^(pg_(try_)?advisory_(xact_)?lock.*|lo_.*|loread|lowrite)$'
     LOOP
-        IF NOT pg_has_role(lock.proowner, 'USAGE') THEN
+        IF NOT pg_has_role(taken.proowner, 'USAGE') THEN
             RAISE WARNING 'no superuser runs this: who may connect to this database can still stop the schedule';
             RETURN;
         END IF;
         FOR owner IN SELECT 'scheduler' UNION SELECT tableowner FROM pg_tables WHERE tablename = 'scheduler_runs' LOOP
-            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', lock.signature, owner);
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', taken.signature, owner);
         END LOOP;
-        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', lock.signature);
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', taken.signature);
     END LOOP;
 END
 $$;

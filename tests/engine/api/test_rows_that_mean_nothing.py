@@ -52,6 +52,7 @@ SCHEDULES = [
     json.dumps({**CRON, "zone": "UTC", "fields": {"hour": "99"}}),
     json.dumps({**CRON, "zone": "UTC", "fields": {"moon": "full"}}),
     json.dumps({**CRON, "zone": "UTC", "fields": {"hour": 3}}),
+    json.dumps({**CRON, "zone": "UTC", "fields": {"second": ",".join(["1"] * 251)}}),
     json.dumps({**DAILY, "start": "2026-01-01", "zone": "UTC", "text": "daily", "jitter": 0}),
     json.dumps({**DAILY, "days": 1, "start": "soon", "zone": "UTC", "text": "daily", "jitter": 0}),
     json.dumps({"trigger": "or", "parts": [], "jitter": 0}),

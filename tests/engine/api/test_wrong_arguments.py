@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from apscheduler.triggers.combining import OrTrigger
+from apscheduler.triggers.cron import CronTrigger
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
 
 import added_tasks
@@ -66,3 +68,20 @@ def refused(call: Callable[[], Any], said: str) -> None:
         call()
     assert said in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("field", ["second", "day", "month"])
+async def test_a_cron_field_has_at_most_500_characters(control: Any, field: str) -> None:
+    fits, too_long = ",".join(["1"] * 250), ",".join(["1"] * 251)
+    control.add_job(added_tasks.note, "cron", **{field: fits}, id="fits")
+    said = f"{field}= has 501 characters, and a cron field at most 500"
+    refused(partial(control.add_job, added_tasks.note, "cron", **{field: too_long}), said)
+    made = CronTrigger(**{field: too_long}, timezone="UTC")
+    for trigger in (made, OrTrigger([made])):
+        refused(partial(control.add_job, added_tasks.note, trigger), said)
+    assert {job.id for job in control.get_jobs()} == {"job", "fits"}
+
+
+def test_a_crontab_line_has_no_longer_fields_either() -> None:
+    line = CronTrigger.from_crontab(f"{','.join(['1'] * 251)} 3 * * *", timezone="UTC")
+    refused(partial(AsyncIOScheduler().add_job, added_tasks.note, line), "minute= has 501 characters")

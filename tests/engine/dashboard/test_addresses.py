@@ -12,6 +12,8 @@ from everytick import AsyncIOScheduler
 from everytick.dashboard import application
 from everytick.dashboard.addresses import STATIC
 from everytick.dashboard.authentication import Authenticator
+from everytick.dashboard.guard import _host
+from everytick.dashboard.settings import DashboardSettings
 from everytick.store.database import Ledger
 from fastapi import APIRouter, FastAPI
 from starlette.applications import Starlette
@@ -142,3 +144,23 @@ def new_dashboard(ledger: Ledger) -> FastAPI:
 def browser_of_a_mounted(dashboard: FastAPI) -> httpx.AsyncClient:
     around = Starlette(routes=[Mount("/admin/jobs", dashboard)])
     return httpx.AsyncClient(transport=httpx.ASGITransport(around), base_url="http://here")
+
+
+@pytest.mark.parametrize("host", ["[::1]", "[::1]:8787", "LOCALHOST:8787", "127.0.0.1", "127.0.0.1:"])
+def test_a_name_of_ones_own_is_known_with_and_without_a_port(host: str) -> None:
+    assert _host(host) in DashboardSettings().names
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "[::1].evil.example",
+        "[::1]evil:8787",
+        "[::1]:8787.evil",
+        "127.0.0.1:evil.example",
+        "127.0.0.1:80:80",
+        "[::1",
+    ],
+)
+def test_a_name_with_more_behind_it_is_a_foreign_one(host: str) -> None:
+    assert _host(host) not in DashboardSettings().names

@@ -14,12 +14,11 @@ from everytick import AsyncIOScheduler
 from everytick.app import Application
 from everytick.cli import program
 from everytick.dashboard import links, serving
-from everytick.dashboard.authentication import Authenticator
-from everytick.dashboard.links import sign_in_link, trouble_with
+from everytick.dashboard.authentication import Authenticator, listener
+from everytick.dashboard.links import NoProofError, sign_in_link, trouble_with
 from everytick.dashboard.serving import Dashboard, _listen, _listen_as
 from everytick.dashboard.settings import DashboardSettings, dashboard_settings
 from everytick.errors import LedgerError
-from everytick.system import system, use
 from typer.testing import CliRunner, Result
 
 from waiting import wait_for
@@ -128,37 +127,108 @@ def test_a_link_to_a_dashboard_with_another_token_is_not_printed(alone: Dashboar
     with serving_meanwhile(alone):
         printed = link({"SCHEDULER_DASHBOARD_TOKEN": "another-token-than-there"})
     assert (printed.exit_code, printed.stdout) == (1, "")
-    assert f"error: the dashboard at http://127.0.0.1:{alone.port} has another token" in printed.stderr
+    assert f"error: what answers at http://127.0.0.1:{alone.port} does not prove" in printed.stderr
     assert "SCHEDULER_DASHBOARD_TOKEN is not the same" in printed.stderr
 
 
-def test_a_link_that_nothing_answers_says_so(alone: Dashboard) -> None:
+def test_a_link_that_nothing_answers_is_not_printed(alone: Dashboard) -> None:
     with serving_meanwhile(alone):
         pass
     printed = link()
+    assert (printed.exit_code, printed.stdout) == (1, "")
+    assert f"error: no dashboard answers at http://127.0.0.1:{alone.port} now" in printed.stderr
+    assert "dashboard.token beside the ledger" in printed.stderr
+
+
+def test_a_link_to_another_name_says_so(alone: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DashboardSettings, "names", frozenset({"jobs.example.org"}))
+    served = Dashboard(DashboardSettings(scheduler_dashboard_port=0))
+    alone._socket.close()
+    monkeypatch.setenv("SCHEDULER_DASHBOARD_PORT", str(served.port))
+    with serving_meanwhile(served):
+        printed = link()
     assert printed.exit_code == 0
-    assert f":{alone.port}/login?token=" in printed.stdout
-    assert f"remark: no dashboard answers at http://127.0.0.1:{alone.port} now: " in printed.stderr
+    assert f":{served.port}/login?token=" in printed.stdout
+    assert (
+        "remark: the dashboard there answers to the names of SCHEDULER_DASHBOARD_NAMES alone"
+        in printed.stderr
+    )
 
 
-def test_a_link_to_another_program_says_that_no_dashboard_answers_and_does_not_send_it_the_token(
+class Impostor:
+    """Another user of the machine, who has the port of the dashboard, and sends on what comes there."""
+
+    def __init__(self, dashboard: int) -> None:
+        self._dashboard, self.heard = dashboard, b""
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listening.getsockname()[1])
+        threading.Thread(target=self._relay, daemon=True).start()
+
+    def _relay(self) -> None:
+        with self._listening, self._listening.accept()[0] as asked:
+            self.heard = asked.recv(65_536)
+            sent = self.heard.replace(f":{self.port}".encode(), f":{self._dashboard}".encode())
+            sent = sent.replace(f"scheduler_{self.port}=".encode(), f"scheduler_{self._dashboard}=".encode())
+            with socket.create_connection(("127.0.0.1", self._dashboard)) as there:
+                there.sendall(sent.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+                while part := there.recv(65_536):
+                    asked.sendall(part)
+
+
+def test_an_impostor_that_asks_the_dashboard_itself_gets_no_link_and_no_session(
+    alone: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving_meanwhile(alone):
+        impostor = Impostor(alone.port)
+        monkeypatch.setenv("SCHEDULER_DASHBOARD_PORT", str(impostor.port))
+        printed = link()
+        assert (printed.exit_code, printed.stdout) == (1, "")
+        assert "does not prove that it knows the token" in printed.stderr
+        assert b"Cookie" not in impostor.heard
+        assert alone._token.encode() not in impostor.heard
+        # What it heard proves nothing at the real one, also when it is sent there as it was.
+        path = impostor.heard.split()[1].decode()
+        assert httpx.get(f"http://127.0.0.1:{alone.port}{path}").status_code == 401
+
+
+def test_an_answer_in_the_right_shape_is_no_proof(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler.ledger.prepare()
+    for said in (b'{"proof": "0"}', b'{"proof": null}', b"[]", b'{"entries": []}', b"", b"\xff"):
+        with closing(socket.create_server(("127.0.0.1", 0))) as other:
+            monkeypatch.setenv("SCHEDULER_DASHBOARD_PORT", str(other.getsockname()[1]))
+
+            def answer(other: socket.socket = other, said: bytes = said) -> None:
+                with other.accept()[0] as asked:
+                    asked.recv(65_536)
+                    asked.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
+
+            thread = threading.Thread(target=answer)
+            thread.start()
+            with pytest.raises(NoProofError, match="does not prove"):
+                trouble_with(sign_in_link(DashboardSettings()))
+            thread.join(5)
+
+
+def test_what_says_nothing_is_not_waited_for(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheduler.ledger.prepare()
     monkeypatch.setattr(links, "_PATIENCE_SECONDS", 0.5)
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         monkeypatch.setenv("SCHEDULER_DASHBOARD_PORT", str(other.getsockname()[1]))
-        link = sign_in_link(DashboardSettings())
-        assert "no dashboard answers" in str(trouble_with(link))
-        other.settimeout(5)
-        with other.accept()[0] as asked:
-            heard = asked.recv(65_536).decode()
-    assert heard.startswith("GET /api/v1/audit")
-    assert link.token not in heard
-    # What it heard is of no use a moment later.
-    cookie = heard.partition("Cookie: ")[2].partition("\r\n")[0].partition("=")[2]
-    authenticator = Authenticator(link.token)
-    assert authenticator.visitor(cookie, "") is not None
-    later = system.time_ns() + 11 * 10**9
-    with use(time_ns=lambda: later):
-        assert authenticator.visitor(cookie, "") is None
+        with pytest.raises(NoProofError, match="does not prove"):
+            trouble_with(sign_in_link(DashboardSettings()))
+
+
+def test_a_session_holds_on_its_own_port_alone() -> None:
+    authenticator = Authenticator("t" * 20)
+    session = authenticator.marked(8787).session("all", "")
+    assert authenticator.marked(8787).visitor(session, "") is not None
+    assert authenticator.marked(8788).visitor(session, "") is None
+
+
+def test_both_sides_of_a_connection_name_its_end_alike() -> None:
+    assert listener("::ffff:127.0.0.1", 8787) == listener("127.0.0.1", 8787) == "127.0.0.1 8787"
+    assert listener("fe80::1%eth0", 1) == listener("fe80::1", 1)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import everytick
@@ -24,6 +25,7 @@ import added_tasks
 import offered_tasks
 from histories import prepared
 from ledgers import change, found_in
+from shells import completed, evaluated
 
 TOKEN, READ_TOKEN = "all-all-all-all-all-all", "read-read-read-read-read"
 JOBS = "/api/v1/jobs"
@@ -395,3 +397,22 @@ async def test_half_characters_are_refused_with_a_sentence(
         f"{JOBS}/of-the-code/run-now", content=text, headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 422, answer.text
+
+
+async def test_an_id_that_a_shell_would_run_is_not_completed(
+    client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    for job_id in (r"report\$(touch pwned)", "report`touch pwned`", "report-2"):
+        assert (await client.post(JOBS, json=REMIND | {"id": job_id})).status_code == 201
+    for shell in ("bash", "fish", "zsh"):
+        answer = completed(shell, "show")
+        assert "report-2" in answer
+        assert "pwned" not in answer
+    assert evaluated(completed("zsh", "show"), tmp_path) == []
+
+
+async def test_a_cron_field_without_end_is_refused_at_once(client: httpx.AsyncClient) -> None:
+    attack = REMIND | {"schedule": {"trigger": "cron", "second": ",".join(["0"] * 20_000)}}
+    for path in (f"{JOBS}/preview", JOBS):
+        answer = await client.post(path, json=attack)
+        assert (answer.status_code, "at most 500" in answer.json()["error"]) == (422, True), answer.text

@@ -101,3 +101,17 @@ async def test_a_note_with_half_a_character_is_kept(scheduler: AsyncIOScheduler)
         client.resume_job("job")
         api(scheduler.ledger, "audit")
         api(scheduler.ledger, "jobs")
+
+
+async def steers() -> None:
+    raise ValueError("paid\u202edeliaf\u2066 \x1b[31m\x9b1m\x07 in\n\ttwo lines")
+
+
+async def test_what_would_steer_a_display_is_written_out_on_pages(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(steers, "date", id="job")
+    async with scheduler:
+        await until(lambda: rows(scheduler, "failed"))
+    [run] = rows(scheduler, "failed")
+    for shown in (page(scheduler.ledger, f"/run/{run['run_id']}"), page(scheduler.ledger, "/")):
+        assert "paid\\u202edeliaf\\u2066 \\x1b[31m\\x9b1m\\x07 in" in shown
+        assert not any(it in shown for it in "\u202e\u2066\x1b\x9b\x07")

@@ -28,7 +28,7 @@ from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.system import use
 from everytick.telemetry import health
-from everytick.telemetry.health import Health
+from everytick.telemetry.health import Finding, Health
 from fastapi import FastAPI
 from loguru import logger
 
@@ -398,3 +398,12 @@ async def test_many_who_ask_at_once_cost_one_look(
     probes._look.cache_clear()
     assert {answer.status_code for answer in answers} == {200}
     assert len(looks) == 1
+
+
+def test_an_outline_says_each_kind_of_remark_once() -> None:
+    late = tuple(Finding(f"job {number} is behind", "the tick of a job is overdue") for number in range(31))
+    stuck = Finding("the loop of 7 is stuck", "the event loop of a scheduler does not answer")
+    found = Health(0, late, (*late, stuck))
+    assert found.as_data(outline=True)["problems"] == [late[0].outline]
+    assert found.as_data(outline=True)["remarks"] == [late[0].outline, stuck.outline]
+    assert len(found.as_data()["remarks"]) == 32

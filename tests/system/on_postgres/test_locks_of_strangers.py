@@ -64,7 +64,7 @@ def test_doctor_names_the_roles_that_could_stop_the_schedule(
     scheduler: AsyncIOScheduler, visitor: str
 ) -> None:
     _, found = examine_server(scheduler.ledger)
-    [warned] = [it for it in found if "take the ledger's locks" in it.what]
+    [warned] = [it for it in found if "take locks that it needs" in it.what]
     assert warned.level == "warning"
     assert "visitor" in warned.what
     assert "roles.sql" in str(warned.right)
