@@ -113,9 +113,11 @@ def backfill(
         if found.count and not _is_wanted(found, rate, max_instances, yes):
             print_text("nothing was changed")
             raise typer.Exit(1)
+        # What was shown, though ticks have come since.
         number = client.backfill_job(
             job_id,
-            *span,
+            found.start,
+            found.end,
             only_missed=only_missed,
             rate=rate,
             max_instances=max_instances,

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import UTC, datetime
 from unittest.mock import patch
 
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from everytick.api import loading
 from everytick.cli import completion, program
+from everytick.model import ticks
+from everytick.read.backfills import backfill_rows
 from everytick.store.backfills import make_runs
 from everytick.store.connections import transaction
 from typer.testing import CliRunner
 
 import added_tasks
 from histories import ask, ask_json, prepared
+from inside import Clock
 from ledgers import changing
 
 SPAN = ("--from", "2026-03-01", "--to", "2026-03-04T03:00")
@@ -58,6 +62,30 @@ def test_who_answers_no_changes_nothing(nightly: AsyncIOScheduler) -> None:
         done = CliRunner().invoke(program.app, ["backfill", "report", *SPAN], input="y\n")
     sentence = "backfill 1 of report begins: 4 runs when a scheduler is started; no scheduler is up"
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, sentence)
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_it_runs_the_ticks_that_were_previewed_though_others_have_come(
+    scheduler: AsyncIOScheduler, clock: Clock, yes: bool
+) -> None:
+    scheduler.add_job(added_tasks.note, "interval", seconds=10, id="often")
+    prepared(scheduler)
+    clock.set(ticks.instant(datetime(2027, 3, 1, 9, 0, 5, tzinfo=UTC)))
+
+    def think(question: str, yes: bool) -> bool:
+        clock.step(25)
+        return True
+
+    with (
+        patch.object(loading, "load_schedule_for_command", lambda: scheduler),
+        patch("everytick.cli.bulk.is_wanted", think),
+    ):
+        arguments = ["backfill", "often", "--from", "5m", *(["--yes"] if yes else [])]
+        done = CliRunner().invoke(program.app, arguments)
+    assert "often: 30 ticks, from 2027-03-01 08:55:10 UTC to 2027-03-01 09:00:00 UTC" in done.stderr
+    assert "backfill 1 of often begins: 30 runs" in done.stdout
+    [row] = backfill_rows(scheduler.ledger, 10)
+    assert (row["from"], row["to"][:19]) == ("2027-03-01T08:55:05+00:00", "2027-03-01T09:00:05")
 
 
 def test_without_any_it_is_said_that_there_are_none(nightly: AsyncIOScheduler) -> None:
