@@ -154,7 +154,7 @@ def _shown(moment: datetime | None) -> str:
 
 def _begun(ledger: Ledger, number: int, as_json: bool) -> None:
     """Say that a backfill begins, or what it waits for."""
-    from everytick.read.backfills import backfill_row
+    from everytick.read.backfills import backfill_row, held
     from everytick.read.processes import someone_is_up
     from everytick.text.wording import counted
 
@@ -165,8 +165,9 @@ def _begun(ledger: Ledger, number: int, as_json: bool) -> None:
         print_json(row)
         return
     sentence = f"backfill {number} of {row['job_id']} begins: {counted(row['ticks'], 'run')}"
-    if row["waits_for_resume"]:
-        sentence = f"backfill {number} waits until the job {row['job_id']} is resumed"
+    if why := held(row):
+        until = "resumed" if why == "paused" else "enabled"
+        sentence = f"backfill {number} waits until the job {row['job_id']} is {until}"
     elif not someone_is_up(ledger):
         sentence += f" when a scheduler is started; {nobody_up(ledger)}"
     print_sentence(sentence)
@@ -251,7 +252,10 @@ def _show(client: SchedulerClient, number: int, job_id: str | None, as_json: boo
 
 
 def _state(row: Backfill) -> str:
-    return "waits: job paused" if row["waits_for_resume"] else row["state"]
+    from everytick.read.backfills import held
+
+    why = held(row)
+    return f"waits: job {why}" if why else row["state"]
 
 
 def _progress(row: Backfill) -> str:

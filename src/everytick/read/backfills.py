@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 # Few rows, which are removed with the runs.
 _NEWEST_FIRST = """
 SELECT backfill_id, backfills.job_id AS job_id, state, why, from_us, until_us, only_missed, rate,
-       max_instances, tick_count, made, asked_us, ended_us, who, note, paused_us, paused_until_us
+       max_instances, tick_count, made, asked_us, ended_us, who, note, paused_us, paused_until_us,
+       disabled_by
 FROM scheduler_backfills AS backfills LEFT JOIN scheduler_jobs AS jobs ON jobs.job_id = backfills.job_id
 WHERE {} ORDER BY backfill_id DESC LIMIT :limit
 """
@@ -105,6 +106,13 @@ def read_backfill(connection: Reader, backfill_id: int) -> Backfill:
     return _shown(connection, row)
 
 
+def held(row: Backfill) -> str:
+    """Return why a backfill makes no runs now: its job is `paused`, or `disabled`; empty if it is neither."""
+    if not row["waits_for_resume"]:
+        return ""
+    return "paused" if row["disabled_by"] is None else "disabled"
+
+
 def standing_still(connection: Reader, now: int) -> dict[int, int]:
     """Return by number the backfills that make no runs and could, although a process is up, and for how long.
 
@@ -134,13 +142,14 @@ def _shown(connection: Reader, row: Any) -> Backfill:
         "until": row.until_us,
         "backfill_id": row.backfill_id,
     }
+    waits = row.state == "running" and is_paused(row.paused_us, row.paused_until_us, ticks.now())
     return {
         "backfill_id": row.backfill_id,
         "job_id": row.job_id,
         "state": row.state,
         "why": row.why,
-        "waits_for_resume": row.state == "running"
-        and is_paused(row.paused_us, row.paused_until_us, ticks.now()),
+        "waits_for_resume": waits,
+        "disabled_by": row.disabled_by if waits else None,
         "from": iso(row.from_us),
         "to": iso(row.until_us),
         "only_missed": bool(row.only_missed),

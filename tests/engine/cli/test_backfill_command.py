@@ -64,6 +64,22 @@ def test_who_answers_no_changes_nothing(nightly: AsyncIOScheduler) -> None:
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, sentence)
 
 
+def test_one_of_a_disabled_job_waits_for_no_pause(nightly: AsyncIOScheduler) -> None:
+    ask(nightly, "backfill", "report", *SPAN, "--yes")
+    setting = "SCHEDULER_DISABLED_JOBS=rep*"
+    with changing(nightly.ledger) as hand:
+        hand.execute("UPDATE scheduler_jobs SET paused_us = 1, disabled_by = ?", (setting,))
+    assert "waits: job disabled" in ask(nightly, "backfill")
+    [row] = ask_json(nightly, "backfill")
+    assert (row["waits_for_resume"], row["disabled_by"]) == (True, setting)
+    assert "4 of 4 runs to come, none while the job is disabled" in ask(
+        nightly, "plan", "--job", "report", "--summary"
+    )
+    with changing(nightly.ledger) as hand:
+        hand.execute("UPDATE scheduler_jobs SET disabled_by = NULL")
+    assert "waits: job paused" in ask(nightly, "backfill")
+
+
 @pytest.mark.parametrize("yes", [True, False])
 def test_it_runs_the_ticks_that_were_previewed_though_others_have_come(
     scheduler: AsyncIOScheduler, clock: Clock, yes: bool
@@ -109,6 +125,7 @@ def test_how_far_each_is(nightly: AsyncIOScheduler) -> None:
         "state": "running",
         "why": None,
         "waits_for_resume": False,
+        "disabled_by": None,
         "from": "2026-03-01T00:00:00+00:00",
         "to": "2026-03-04T03:00:00+00:00",
         "only_missed": False,

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from apscheduler.triggers.combining import AndTrigger
 from apscheduler.triggers.cron import CronTrigger
-from everytick import AsyncIOScheduler
+from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.dashboard import answers, control
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import Authenticator
@@ -25,6 +25,7 @@ from everytick.read.backfills import backfill_rows
 import added_tasks
 from histories import prepared
 from inside import Clock, until
+from ledgers import changing
 
 TOKEN, READ_TOKEN = "all-all-all-all-all-all", "read-read-read-read-read"
 SPAN = {"from": "2026-03-01", "to": "2026-03-04T03:00"}
@@ -185,6 +186,17 @@ async def test_a_program_sends_the_times_of_the_preview(
     assert (await client.post("/api/v1/backfills", json=wanted)).status_code == 202
     [row] = backfill_rows(scheduler.ledger, 10)
     assert (row["ticks"], row["from"], row["to"]) == (30, found["from"], found["to"])
+
+
+async def test_the_page_says_that_a_job_is_disabled_for_which_a_backfill_waits(
+    scheduler: AsyncIOScheduler, client: httpx.AsyncClient
+) -> None:
+    del client.headers["Authorization"]
+    await client.post("/login", data={"token": TOKEN, "name": "Anna"})
+    SchedulerClient().backfill_job("report/daily", datetime(2026, 3, 1), datetime(2026, 3, 4))
+    with changing(scheduler.ledger) as hand:
+        hand.execute("UPDATE scheduler_jobs SET paused_us = 1, disabled_by = 'SCHEDULER_DISABLED_JOBS=*'")
+    assert "waits: the job is disabled" in text_of(await client.get("/backfills"))
 
 
 async def test_a_preview_that_means_nothing_says_so(client: httpx.AsyncClient) -> None:
