@@ -270,6 +270,31 @@ async def test_it_is_said_at_the_start_and_of_each_job(scheduler: AsyncIOSchedul
     assert "SCHEDULER_DISABLED_JOBS: no job has the id unknown-*" in lines
 
 
+async def test_why_of_a_job_without_ticks_names_the_setting(scheduler: AsyncIOScheduler) -> None:
+    def with_start() -> AsyncIOScheduler:
+        made = schedule()
+        made.add_job(added_tasks.note, "date", args=["mail-start"], id="mail-start")
+        made.add_job(added_tasks.note, "cron", args=["mail-new"], day=1, id="mail-yearly")
+        return made
+
+    by = "by SCHEDULER_DISABLED_JOBS=mail-*: it does not run until it is enabled"
+    with environment(disabled="mail-*"):
+        async with with_start() as made:
+            for job_id in ("mail-start", "mail-yearly"):
+                [said] = [it for it in ask_json(made, "why", job_id)["sentences"] if "disabled" in it]
+                assert said.startswith("The job is disabled since")
+                assert said.endswith(f"{by}.")
+    async with with_start():
+        await until(lambda: "mail-start" in called())
+    with environment(disabled="mail-*"):
+        async with with_start() as made:
+            sentences = ask_json(made, "why", "mail-start")["sentences"]
+            assert "it has no ticks; its newest run is this" in sentences[0].lower()
+            assert sum("disabled" in it for it in sentences) == 1
+    async with schedule() as made:
+        assert "disabled" not in " ".join(ask_json(made, "why", "report")["sentences"])
+
+
 async def test_the_pages_and_the_api_tell_it(scheduler: AsyncIOScheduler) -> None:
     with environment(disabled="mail-*"):
         async with schedule() as made:
