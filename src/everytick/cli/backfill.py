@@ -154,7 +154,7 @@ def _shown(moment: datetime | None) -> str:
 
 def _begun(ledger: Ledger, number: int, as_json: bool) -> None:
     """Say that a backfill begins, or what it waits for."""
-    from everytick.read.backfills import backfill_row, held
+    from everytick.read.backfills import backfill_row, waits
     from everytick.read.processes import someone_is_up
     from everytick.text.wording import counted
 
@@ -165,9 +165,8 @@ def _begun(ledger: Ledger, number: int, as_json: bool) -> None:
         print_json(row)
         return
     sentence = f"backfill {number} of {row['job_id']} begins: {counted(row['ticks'], 'run')}"
-    if why := held(row):
-        until = "resumed" if why == "paused" else "enabled"
-        sentence = f"backfill {number} waits until the job {row['job_id']} is {until}"
+    if why := waits(row):
+        sentence = f"backfill {number} {why}"
     elif not someone_is_up(ledger):
         sentence += f" when a scheduler is started; {nobody_up(ledger)}"
     print_sentence(sentence)
@@ -252,9 +251,9 @@ def _show(client: SchedulerClient, number: int, job_id: str | None, as_json: boo
 
 
 def _state(row: Backfill) -> str:
-    from everytick.read.backfills import held
+    from everytick.read.backfills import obstacle
 
-    why = held(row)
+    why = obstacle(row).removeprefix("is ")
     return f"waits: job {why}" if why else row["state"]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from everytick.api.backfills import MOST_INSTANCES, MOST_RATE, BackfillPreview
 from everytick.model import ticks
-from everytick.read.backfills import held, list_backfills, read_backfill
+from everytick.read.backfills import list_backfills, obstacle, read_backfill
 from everytick.read.known_job import find_job
 from everytick.read.schemas import Backfill
 from everytick.text.instants import iso
@@ -65,7 +65,7 @@ def show_backfills(
         backfills=found,
         most={"rate": MOST_RATE, "max_instances": MOST_INSTANCES},
         instant=ticks.instant,
-        held=held,
+        obstacle=obstacle,
         state_of_schedule=head,
         title="Backfills",
     )

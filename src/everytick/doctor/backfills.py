@@ -8,7 +8,7 @@ from typing import Any
 
 from everytick.app import typed
 from everytick.model import ticks
-from everytick.read.backfills import held, list_backfills, standing_still
+from everytick.read.backfills import list_backfills, obstacle, standing_still
 from everytick.read.schemas import Backfill
 from everytick.store.querying import Reader
 from everytick.text.durations import duration
@@ -30,7 +30,7 @@ def examine_backfills(connection: Reader, now: int, zone: Any) -> list[Finding]:
     found: list[Finding] = []
     for row in list_backfills(connection, _NEWEST):
         if row["state"] == "running":
-            found += _waits(row) if row["waits_for_resume"] else _stands(row, still)
+            found += _waits(row) if obstacle(row) else _stands(row, still)
         elif row["state"] == "stopped" and _goes_on_or_ended_after(row, now - _GIVEN_UP):
             found += _stopped(row, zone)
         if _goes_on_or_ended_after(row, now - _RECENT):
@@ -52,10 +52,11 @@ def _left(row: Backfill) -> str:
 
 
 def _waits(row: Backfill) -> Iterator[Finding]:
-    why = held(row)
-    what = f"waits, {_left(row)}: its job is {why}"
-    right = typed(f"resume {shlex.quote(row['job_id'])}") if why == "paused" else None
-    yield _finding("note", row, what, right)
+    why = obstacle(row)
+    because = f": {row['cannot_run']}" if why == "cannot run" else ""
+    what = f"waits, {_left(row)}: its job {why}{because}"
+    right = typed(f"resume {shlex.quote(row['job_id'])}") if why == "is paused" else None
+    yield _finding("warning" if because else "note", row, what, right)
 
 
 def _stands(row: Backfill, still: dict[int, int]) -> Iterator[Finding]:

@@ -197,6 +197,10 @@ Backfill = TypedDict(
         "disabled_by": Annotated[
             str | None, Field(description="the setting that disables its job, while it waits for that")
         ],
+        "cannot_run": Annotated[
+            str | None,
+            Field(description="why its job cannot run, as a process that is up says"),
+        ],
         "from": Annotated[Time, Field(description="the first time, included")],
         "to": Annotated[Time, Field(description="the last time, included")],
         "only_missed": Annotated[bool, Field(description="only ticks that did not succeed")],

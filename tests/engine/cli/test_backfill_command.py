@@ -10,16 +10,19 @@ import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from everytick.api import loading
 from everytick.cli import completion, program
+from everytick.doctor.backfills import examine_backfills
 from everytick.model import ticks
 from everytick.read.backfills import backfill_rows
 from everytick.store.backfills import make_runs
 from everytick.store.connections import transaction
+from everytick.store.querying import connect
 from typer.testing import CliRunner
 
 import added_tasks
 from histories import ask, ask_json, prepared
 from inside import Clock
 from ledgers import changing
+from sample_ledger import up
 
 SPAN = ("--from", "2026-03-01", "--to", "2026-03-04T03:00")
 
@@ -80,6 +83,24 @@ def test_one_of_a_disabled_job_waits_for_no_pause(nightly: AsyncIOScheduler) -> 
     assert "waits: job paused" in ask(nightly, "backfill")
 
 
+def test_one_of_a_job_that_cannot_run_waits_for_that(nightly: AsyncIOScheduler) -> None:
+    with up(nightly.ledger):
+        with changing(nightly.ledger) as hand:
+            told = '{"report": "it takes no argument day"}'
+            hand.execute("UPDATE scheduler_processes SET cannot_run = ?", (told,))
+        said = ask(nightly, "backfill", "report", *SPAN, "--yes")
+        assert said.startswith("backfill 1 waits: the job report cannot run: it takes no argument day (as ")
+        assert "waits: job cannot run" in ask(nightly, "backfill")
+        [row] = ask_json(nightly, "backfill")
+        assert (row["state"], row["waits_for_resume"]) == ("running", False)
+        assert row["cannot_run"].startswith("it takes no argument day")
+        assert "none while the job cannot run" in ask(nightly, "plan", "--job", "report", "--summary")
+        with connect(nightly.ledger) as connection:
+            [found] = examine_backfills(connection, ticks.now(), UTC)
+        assert found.level == "warning"
+        assert "waits, with 4 of 4 runs to come: its job cannot run: it takes no argument" in found.what
+
+
 @pytest.mark.parametrize("yes", [True, False])
 def test_it_runs_the_ticks_that_were_previewed_though_others_have_come(
     scheduler: AsyncIOScheduler, clock: Clock, yes: bool
@@ -126,6 +147,7 @@ def test_how_far_each_is(nightly: AsyncIOScheduler) -> None:
         "why": None,
         "waits_for_resume": False,
         "disabled_by": None,
+        "cannot_run": None,
         "from": "2026-03-01T00:00:00+00:00",
         "to": "2026-03-04T03:00:00+00:00",
         "only_missed": False,

@@ -193,7 +193,12 @@ async def test_the_page_says_that_a_job_is_disabled_for_which_a_backfill_waits(
 ) -> None:
     del client.headers["Authorization"]
     await client.post("/login", data={"token": TOKEN, "name": "Anna"})
-    SchedulerClient().backfill_job("report/daily", datetime(2026, 3, 1), datetime(2026, 3, 4))
+    SchedulerClient().pause_job("report/daily")
+    page = await client.get("/backfills", params={"job": "report/daily", **SPAN})
+    proof = re.findall(r'name="csrf_token" value="([^"]*)"', page.text)[0]
+    asked = {"job": "report/daily", **SPAN, "csrf_token": proof}
+    said = text_of(await client.post("/do/backfill", data=asked))
+    assert "Backfill 1 waits until the job report/daily is resumed." in said
     with changing(scheduler.ledger) as hand:
         hand.execute("UPDATE scheduler_jobs SET paused_us = 1, disabled_by = 'SCHEDULER_DISABLED_JOBS=*'")
     assert "waits: the job is disabled" in text_of(await client.get("/backfills"))
