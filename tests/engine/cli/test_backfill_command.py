@@ -205,6 +205,18 @@ def test_one_of_a_paused_job_waits(nightly: AsyncIOScheduler) -> None:
     [
         ("report", "say from when: --from TIME, or --list"),
         ("--from 2h", "say which job is to run for its past ticks: backfill JOB --from TIME"),
+        (
+            "--only-missed",
+            "--only-missed has no effect beside the list of backfills: it goes with backfill JOB",
+        ),
+        ("--rate 5", "--rate has no effect beside the list of backfills"),
+        ("--max-instances 1", "--max-instances has no effect beside the list of backfills"),
+        ("--to 2d", "--to has no effect beside the list of backfills"),
+        ("report --list --note x", "--note has no effect beside the list of backfills"),
+        ("--stop 1 --rate 5", "--rate has no effect beside --stop and --continue: it goes with backfill JOB"),
+        ("--continue 1 --only-missed", "--only-missed has no effect beside --stop and --continue"),
+        ("--stop 1 --limit 3", "--limit has no effect beside --stop and --continue: leave it out"),
+        ("report --from 2h --limit 3 --yes", "--limit has no effect beside a backfill that begins: leave it"),
         ("report --from 2h --list", "give one of --from, --list, --stop and --continue"),
         ("report --stop 1", "leave the job out"),
         ("--stop one", "--stop takes a whole number"),
