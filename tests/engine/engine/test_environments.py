@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import time_machine
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
 from everytick import settings as settings_room
+from everytick.api import loading
+from everytick.cli import program
 from everytick.doctor.environment import examine_job_filter
 from everytick.doctor.liveness import examine_processes
 from everytick.explain import why
@@ -166,6 +169,19 @@ async def test_a_paused_job_that_is_disabled_is_neither_resumed_nor_run_by_a_per
     # Where another process runs it, it is asked there.
     async with schedule():
         assert SchedulerClient().resume_job("mail-daily")
+
+
+async def test_who_resumes_a_disabled_job_is_told_the_setting_and_of_no_pause(
+    scheduler: AsyncIOScheduler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with environment(disabled="mail-*"):
+        async with schedule() as made:
+            with (
+                patch.object(loading, "load_schedule_for_command", lambda: made),
+                pytest.raises(ScheduleError, match=r"is disabled by SCHEDULER_DISABLED_JOBS=mail-\*"),
+            ):
+                program.app(["resume", "mail-daily"], standalone_mode=False)
+            assert "paused" not in capsys.readouterr().err
 
 
 async def test_commands_for_many_jobs_leave_disabled_ones_out(scheduler: AsyncIOScheduler) -> None:
