@@ -286,6 +286,32 @@ async def test_it_is_said_at_the_start_and_of_each_job(scheduler: AsyncIOSchedul
     assert "SCHEDULER_DISABLED_JOBS: no job has the id unknown-*" in lines
 
 
+async def test_while_nobody_is_up_the_jobs_are_shown_as_the_next_start_has_them(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    by = "SCHEDULER_DISABLED_JOBS=mail-*"
+
+    def shown() -> dict[str, tuple[Any, bool]]:
+        return {
+            row["id"]: (row["disabled_by"], bool(row["next_run"])) for row in ask_json(schedule(), "jobs")
+        }
+
+    # Before the first start, and after an end.
+    with environment(disabled="mail-*"):
+        assert shown() == {"mail-daily": (by, False), "report": (None, True)}
+        assert f"disabled by {by}" in " ".join(ask(schedule(), "jobs").split())
+    async with schedule():
+        with environment(disabled="mail-*"):
+            # The process that is up runs it.
+            assert shown() == {"mail-daily": (None, True), "report": (None, True)}
+    with environment(disabled="mail-*"):
+        assert shown() == {"mail-daily": (by, False), "report": (None, True)}
+    async with schedule():
+        SchedulerClient().pause_job("mail-daily")
+    with environment(disabled="mail-*"):
+        assert shown()["mail-daily"] == (None, False)
+
+
 async def test_why_of_a_job_without_ticks_names_the_setting(scheduler: AsyncIOScheduler) -> None:
     def with_start() -> AsyncIOScheduler:
         made = schedule()
