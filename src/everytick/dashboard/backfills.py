@@ -57,7 +57,7 @@ def show_backfills(
         request,
         "backfills.html",
         asked=asked,
-        # What is shown is what is begun, however long the page was open.
+        # The form begins the backfill that the page shows, however long that was open.
         wanted={**asked, **_span(preview)} if preview else {},
         only_missed=bool(only_missed),
         preview=preview,
