@@ -41,12 +41,16 @@ class BackfillPreview:
     """What a backfill would do. Datetimes are in the job's zone.
 
     count: how many ticks there are, each of which gets a run. first, last: of these; None without any.
+    start, end: between which times they lie, both included: for `backfill_job`, which then runs these ticks,
+    though others have come since.
     """
 
     job_id: str
     count: int
     first: datetime | None
     last: datetime | None
+    start: datetime
+    end: datetime
 
 
 class BackfillRequests(RunRequests):
@@ -79,7 +83,8 @@ class BackfillRequests(RunRequests):
         wanted, found = self._wanted(job_id, start, end, only_missed, patience)
         zone = _schedule(wanted).zone
         first, last = (None if it is None else ticks.moment(it, zone) for it in (found.first, found.last))
-        return BackfillPreview(job_id, found.number or 0, first, last)
+        start, end = (ticks.moment(it, zone) for it in (wanted.begin, wanted.until))
+        return BackfillPreview(job_id, found.number or 0, first, last, start, end)
 
     def backfill_job(
         self,

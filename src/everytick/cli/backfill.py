@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,13 +53,13 @@ def backfill(
         ),
     ] = None,
     max_instances: Annotated[
-        int,
+        int | None,
         typer.Option(
             parser=number_from("--max-instances", 1, _MOST_INSTANCES),
             metavar="N",
             help="So many of its runs may be under way at once (default 1).",
         ),
-    ] = 1,
+    ] = None,
     list_them: Annotated[
         bool, typer.Option("--list", help="Instead: show the backfills, as without a JOB.")
     ] = False,
@@ -96,32 +97,53 @@ def backfill(
     client = SchedulerClient()
     if (stop is not None) + (go_on is not None) + (start is not None) + list_them > 1:
         raise ConfigurationError("give one of --from, --list, --stop and --continue")
+    for_one = {
+        "--to": end,
+        "--only-missed": only_missed or None,
+        "--rate": rate,
+        "--max-instances": max_instances,
+    }
     if stop is not None or go_on is not None:
+        _refuse({**for_one, "--limit": limit}, "--stop and --continue")
         if job_id is not None:
             raise ConfigurationError("--stop and --continue take the number of a backfill: leave the job out")
         _change(client, stop, go_on, note, as_json)
     elif list_them or (job_id is None and start is None):
+        _refuse({**for_one, "--note": note}, "the list of backfills")
         _show(client, limit or 20, job_id, as_json)
     elif job_id is None:
         raise ConfigurationError("say which job is to run for its past ticks: backfill JOB --from TIME")
     elif start is None:
         raise ConfigurationError("say from when: --from TIME, or --list to see the backfills of the job")
     else:
-        zone = client.timezone
+        _refuse({"--limit": limit}, "a backfill that begins")
+        zone, at_once = client.timezone, max_instances or 1
         span = moment("--from", start, zone), None if end is None else moment("--to", end, zone)
         found = client.preview_backfill(job_id, *span, only_missed=only_missed)
-        if found.count and not _is_wanted(found, rate, max_instances, yes):
+        if found.count and not _is_wanted(found, rate, at_once, yes):
             print_text("nothing was changed")
             raise typer.Exit(1)
+        # What was shown, though ticks have come since.
         number = client.backfill_job(
             job_id,
-            *span,
+            found.start,
+            found.end,
             only_missed=only_missed,
             rate=rate,
-            max_instances=max_instances,
+            max_instances=at_once,
             note=note,
         )
         _begun(client.ledger, number, as_json)
+
+
+def _refuse(given: Mapping[str, object], beside: str) -> None:
+    """Refuse an option that would have no effect; None stands for one that was not given."""
+    from everytick.errors import ConfigurationError
+
+    for option, value in given.items():
+        if value is not None:
+            right = "leave it out" if option == "--limit" else "it goes with backfill JOB --from TIME"
+            raise ConfigurationError(f"{option} has no effect beside {beside}: {right}")
 
 
 def _is_wanted(found: BackfillPreview, rate: int | None, max_instances: int, yes: bool) -> bool:
@@ -152,7 +174,7 @@ def _shown(moment: datetime | None) -> str:
 
 def _begun(ledger: Ledger, number: int, as_json: bool) -> None:
     """Say that a backfill begins, or what it waits for."""
-    from everytick.read.backfills import backfill_row
+    from everytick.read.backfills import backfill_row, waits
     from everytick.read.processes import someone_is_up
     from everytick.text.wording import counted
 
@@ -163,8 +185,8 @@ def _begun(ledger: Ledger, number: int, as_json: bool) -> None:
         print_json(row)
         return
     sentence = f"backfill {number} of {row['job_id']} begins: {counted(row['ticks'], 'run')}"
-    if row["waits_for_resume"]:
-        sentence = f"backfill {number} waits until the job {row['job_id']} is resumed"
+    if why := waits(row):
+        sentence = f"backfill {number} {why}"
     elif not someone_is_up(ledger):
         sentence += f" when a scheduler is started; {nobody_up(ledger)}"
     print_sentence(sentence)
@@ -249,7 +271,10 @@ def _show(client: SchedulerClient, number: int, job_id: str | None, as_json: boo
 
 
 def _state(row: Backfill) -> str:
-    return "waits: job paused" if row["waits_for_resume"] else row["state"]
+    from everytick.read.backfills import obstacle
+
+    why = obstacle(row).removeprefix("is ")
+    return f"waits: job {why}" if why else row["state"]
 
 
 def _progress(row: Backfill) -> str:

@@ -92,7 +92,8 @@ def coloured_coming(row: JobRow, zone: tzinfo, now: int, late_since: int | None)
     """Return the same as `coming`, with what keeps a job from running in the colour of that."""
     from rich.text import Text
 
-    needs_a_look = row["paused"] or row["waits_for"] or late_since is not None
+    is_held = row["paused"] or row["disabled_by"]
+    needs_a_look = is_held or row["waits_for"] or late_since is not None
     style = "red" if row["problem"] else "yellow" if needs_a_look else TIME
     return Text(visible(" ".join(coming(row, zone, now, late_since).splitlines())), style)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from everytick.dryrun.diff import Difference, JobChange, Start
 from everytick.text.instants import local_with_zone
-from everytick.text.wording import skipped
+from everytick.text.wording import cut_list, skipped
 
 
 def lines(found: Difference, zone: tzinfo) -> list[str]:
@@ -23,7 +23,7 @@ def job_ids(found: Difference) -> set[str]:
     """Return the ids of the jobs that are named in these lines."""
     starts = (run.job_id for run in [*found.runs, *found.waiting])
     skipped = (skip["job_id"] for skip in found.skipped)
-    return {*(change.job_id for change in found.jobs), *starts, *skipped, *found.cannot_run}
+    return {*(change.job_id for change in found.jobs), *starts, *skipped, *found.cannot_run, *found.disabled}
 
 
 def _change_lines(change: JobChange, zone: tzinfo) -> list[str]:
@@ -61,6 +61,10 @@ def _start_lines(found: Difference, zone: tzinfo) -> list[str]:
     if found.cannot_run:
         lines.append("these cannot run:")
         lines += [f"  {job_id}: {why}" for job_id, why in found.cannot_run.items()]
+    by: dict[str, list[str]] = {}
+    for job_id, setting in found.disabled.items():
+        by.setdefault(setting, []).append(job_id)
+    lines += [f"disabled by {setting}: {cut_list(job_ids)}" for setting, job_ids in by.items()]
     if found.alive:
         lines.append(f"it would join a running schedule ({', '.join(found.alive)}): no runs of a start")
     if found.stale:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
+from everytick.read.backfills import obstacle
 from everytick.read.coming import Coming, Often
 from everytick.text.durations import duration_of_seconds
 from everytick.text.instants import local
@@ -113,7 +114,8 @@ def _backfill(row: Backfill) -> str:
     left = row["ticks"] - row["made"]
     pace = "one after another" if row["max_instances"] == 1 else f"up to {row['max_instances']} at once"
     pace += "" if row["rate"] is None else f", at most {row['rate']:,} a minute"
-    how = "none while the job is paused" if row["waits_for_resume"] else pace
+    why = obstacle(row)
+    how = f"none while the job {why}" if why else pace
     return (
         f"backfill {row['backfill_id']} of {row['job_id']}: {left:,} of {row['ticks']:,} runs to come, {how}"
     )

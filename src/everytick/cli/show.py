@@ -55,7 +55,7 @@ def jobs(
     if sort not in ORDERS:
         raise ConfigurationError(f"--sort {sort!r} is none of {', '.join(ORDERS)}{nearest(sort, ORDERS)}")
     scheduler = load_schedule_for_command()
-    rows = job_rows(scheduler.ledger, declared(scheduler))
+    rows = job_rows(scheduler.ledger, declared(scheduler), scheduler.settings.job_filter)
     if patterns:
         meant = matching(patterns, [row["id"] for row in rows])
         rows = [row for row in rows if row["id"] in meant]

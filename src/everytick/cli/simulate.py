@@ -64,6 +64,7 @@ def simulate(
             durations=durations,
             group_limits=scheduler.settings.group_limits,
             backfills=backfills,
+            job_filter=scheduler.settings.job_filter,
             progress=progress.at,
         )
     if as_json:

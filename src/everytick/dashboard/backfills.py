@@ -6,7 +6,7 @@ from typing import Annotated
 
 from everytick.api.backfills import MOST_INSTANCES, MOST_RATE, BackfillPreview
 from everytick.model import ticks
-from everytick.read.backfills import list_backfills, read_backfill
+from everytick.read.backfills import list_backfills, obstacle, read_backfill
 from everytick.read.known_job import find_job
 from everytick.read.schemas import Backfill
 from everytick.text.instants import iso
@@ -52,16 +52,20 @@ def show_backfills(
     with reading(request.app.state.ledger) as connection:
         found = list_backfills(connection, _LISTED, job if job and find_job(connection, job) else None)
         head = schedule_state(connection)
+    asked = {"job": job, "from": start, "to": to, "rate": rate, "max_instances": max_instances}
     return page(
         request,
         "backfills.html",
-        asked={"job": job, "from": start, "to": to, "rate": rate, "max_instances": max_instances},
+        asked=asked,
+        # The form begins the backfill that the page shows, however long that was open.
+        wanted={**asked, **_span(preview)} if preview else {},
         only_missed=bool(only_missed),
         preview=preview,
         wrong=wrong,
         backfills=found,
         most={"rate": MOST_RATE, "max_instances": MOST_INSTANCES},
         instant=ticks.instant,
+        obstacle=obstacle,
         state_of_schedule=head,
         title="Backfills",
     )
@@ -90,7 +94,12 @@ def preview(
     """Return what a backfill would do: how many ticks get a run, and the first and last of them."""
     found = actions_of(request).preview_backfill(job, start, to, only_missed=only_missed)
     first, last = (None if it is None else iso(ticks.instant(it)) for it in (found.first, found.last))
-    return {"job_id": found.job_id, "count": found.count, "first": first, "last": last}
+    return {"job_id": found.job_id, "count": found.count, "first": first, "last": last, **_span(found)}
+
+
+def _span(preview: BackfillPreview) -> schemas.Span:
+    """Return the times between which the ticks of a preview lie, as a request for these takes them."""
+    return {"from": iso(ticks.instant(preview.start)), "to": iso(ticks.instant(preview.end))}
 
 
 @api_router.get("/backfills/{number}", responses=NO_SUCH)

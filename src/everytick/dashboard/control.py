@@ -13,6 +13,7 @@ from everytick.api.client import SchedulerClient
 from everytick.api.control import NoSuchJobError
 from everytick.errors import LedgerError, ScheduleError
 from everytick.model import ticks
+from everytick.read.backfills import read_backfill, waits
 from everytick.read.resuming import paused_job_of
 from everytick.read.runs import read_run
 from everytick.settings import settings
@@ -167,7 +168,9 @@ class Actions:
                 max_instances=max_instances,
                 note=checked_note(note),
             )
-        return number, f"Backfill {number} of {job_id} begins."
+        with reading(self._ledger) as connection:
+            why = waits(read_backfill(connection, number))
+        return number, f"Backfill {number} {why or f'of {job_id} begins'}."
 
     def stop_backfill(self, number: int, note: str | None) -> Done:
         """Let a backfill make no more runs."""

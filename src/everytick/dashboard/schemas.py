@@ -227,7 +227,18 @@ class BackfillWanted(_Body):
     note: Note = None
 
 
-class BackfillPreview(TypedDict):
+Span = TypedDict(
+    "Span",
+    {
+        "from": Annotated[
+            Time, Field(description="send it as `from`, to run the ticks that are counted here")
+        ],
+        "to": Annotated[Time, Field(description="the same as `to`")],
+    },
+)
+
+
+class BackfillPreview(Span):
     """What a backfill would do."""
 
     job_id: str

@@ -8,8 +8,7 @@ from typing import Any
 
 from everytick.app import typed
 from everytick.model import ticks
-from everytick.read.backfills import list_backfills, standing_still
-from everytick.read.known_job import find_job
+from everytick.read.backfills import list_backfills, obstacle, standing_still
 from everytick.read.schemas import Backfill
 from everytick.store.querying import Reader
 from everytick.text.durations import duration
@@ -31,7 +30,7 @@ def examine_backfills(connection: Reader, now: int, zone: Any) -> list[Finding]:
     found: list[Finding] = []
     for row in list_backfills(connection, _NEWEST):
         if row["state"] == "running":
-            found += _waits(connection, row) if row["waits_for_resume"] else _stands(row, still)
+            found += _waits(row) if obstacle(row) else _stands(row, still)
         elif row["state"] == "stopped" and _goes_on_or_ended_after(row, now - _GIVEN_UP):
             found += _stopped(row, zone)
         if _goes_on_or_ended_after(row, now - _RECENT):
@@ -52,11 +51,12 @@ def _left(row: Backfill) -> str:
     return f"with {row['ticks'] - row['made']:,} of {row['ticks']:,} runs to come"
 
 
-def _waits(connection: Reader, row: Backfill) -> Iterator[Finding]:
-    job = find_job(connection, row["job_id"])
-    what = f"waits, {_left(row)}: its job is {job.held if job else 'gone'}"
-    right = typed(f"resume {shlex.quote(row['job_id'])}") if job and job.held == "paused" else None
-    yield _finding("note", row, what, right)
+def _waits(row: Backfill) -> Iterator[Finding]:
+    why = obstacle(row)
+    because = f": {row['cannot_run']}" if why == "cannot run" else ""
+    what = f"waits, {_left(row)}: its job {why}{because}"
+    right = typed(f"resume {shlex.quote(row['job_id'])}") if why == "is paused" else None
+    yield _finding("warning" if because else "note", row, what, right)
 
 
 def _stands(row: Backfill, still: dict[int, int]) -> Iterator[Finding]:

@@ -70,15 +70,18 @@ def examine_job_filter(chosen: SchedulerSettings, job_ids: Sequence[str]) -> lis
 
 def examine_group_limits(chosen: SchedulerSettings, groups: Mapping[str, str | None]) -> list[Finding]:
     """Return which groups have no limit, and which limits have no group. `groups`: by job the name of its."""
+    lacking = chosen.group_limits.without_a_limit(groups)
+    # The whole value: one with this group alone would take their limits from the others.
+    right = f"{SETTING}={chosen.group_limits.with_more(lacking, 2)}"
     found = [
         Finding(
             "warning",
             "groups",
             f"the group {group} has no limit: {cut_list(job_ids)} run as if they had no group",
             SETTING,
-            f"{SETTING}={group}=2",
+            right,
         )
-        for group, job_ids in chosen.group_limits.without_a_limit(groups).items()
+        for group, job_ids in lacking.items()
     ]
     found += [
         Finding("warning", "groups", f"no job has the group {group}", SETTING, "group= of a job")

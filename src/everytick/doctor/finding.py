@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -42,7 +43,8 @@ def ok(check: str, what: str, where: str | None = None) -> Finding:
 def of_one_kind(findings: Sequence[Finding]) -> list[list[Finding]]:
     """Return findings with those together that say the same of different jobs, each where the first stood.
 
-    Numbers do not count: one failure of one job and five of another, with one error, are of one kind.
+    What would be right for them is the same, too. Numbers do not count: one failure of one job and five of
+    another, with one error, are of one kind.
     """
     kinds: dict[tuple[str, ...], list[Finding]] = {}
     for place, finding in enumerate(findings):
@@ -52,8 +54,10 @@ def of_one_kind(findings: Sequence[Finding]) -> list[list[Finding]]:
 
 
 def _kind(finding: Finding, job_id: str) -> tuple[str, ...]:
-    what = re.sub(rf"(?<!\w){re.escape(job_id)}(?!\w)", "JOB", finding.alike or finding.what)
-    return finding.level, finding.check, re.sub(r"\d+", "0", what)
+    # A command to paste has it quoted.
+    the_job = rf"(?<!\w)({re.escape(shlex.quote(job_id))}|{re.escape(job_id)})(?!\w)"
+    said = (finding.alike or finding.what, finding.right or "")
+    return finding.level, finding.check, *(re.sub(r"\d+", "0", re.sub(the_job, "JOB", it)) for it in said)
 
 
 def worst(findings: list[Finding]) -> str:

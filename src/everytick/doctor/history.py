@@ -9,6 +9,7 @@ from typing import Any
 
 from everytick.app import typed
 from everytick.model import ticks
+from everytick.model.functions import takes_other_arguments
 from everytick.model.job import Job
 from everytick.model.zone_names import doubtful_zones
 from everytick.read.audit import last_added
@@ -80,6 +81,9 @@ def _cannot_run(job: KnownJob, problem: str, where: str) -> Finding:
     what = f"job {job.id} cannot run: {problem}"
     if job.schedule is None:
         return Finding("error", "zone", what, where, "the job added anew, or its removal")
+    if takes_other_arguments(problem):
+        right = "arguments that it takes (Change on the page of the job, or modify_job), or its removal"
+        return Finding("error", "function", what, where, right)
     return Finding("error", "function", what, where, "the function in its place, or its removal")
 
 

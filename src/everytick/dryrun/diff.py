@@ -78,7 +78,10 @@ class Start:
 
 @dataclass
 class Difference:
-    """Everything that a start with the working tree's schedule changes; see `dry_run`."""
+    """Everything that a start with the working tree's schedule changes; see `dry_run`.
+
+    disabled: the jobs that would be disabled, each with the setting.
+    """
 
     jobs: list[JobChange]
     runs: list[Start]
@@ -87,6 +90,7 @@ class Difference:
     alive: list[str]
     stale: list[str]
     cannot_run: dict[str, str]
+    disabled: dict[str, str]
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -109,6 +113,11 @@ def difference(ledger: Ledger, declared: Declared) -> Difference:
         alive=found.alive,
         stale=found.stale,
         cannot_run=found.broken,
+        disabled={
+            job_id: row["disabled_by"]
+            for job_id, row in found.after.items()
+            if row["disabled_by"] is not None and row["removed_us"] is None
+        },
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from everytick.model import ticks
+from everytick.model.functions import takes_other_arguments
 from everytick.model.misfire import decide
 from everytick.model.ticks import zones
 from everytick.read.overdue import PROMPT
@@ -201,7 +202,10 @@ def _cannot_run(account: Account, tick: int) -> bool:
         return False
     account.verdict = "cannot_run"
     account.say(f"the job cannot run: {facts.cannot_run}")
-    account.say("it is kept: a version of the application that has its function goes on with it")
+    if takes_other_arguments(facts.cannot_run):
+        account.say("it is kept: with arguments that it takes it goes on (Change on its page, or modify_job)")
+    else:
+        account.say("it is kept: a version of the application that has its function goes on with it")
     return True
 
 

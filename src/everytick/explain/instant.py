@@ -25,6 +25,7 @@ from .absence import describe_absence, next_tick, wall_clock_note
 from .account import Account
 from .facts import Facts
 from .outcomes import describe
+from .waiting import pause
 
 if TYPE_CHECKING:
     from everytick.read.schemas import RunRow, Why, WhyEntry
@@ -160,7 +161,9 @@ def _explain(account: Account, when: When | None, run_id: int | None) -> int | N
         _of_row(account, row)
         return None if row.tick_us is None else int(row.tick_us)
     if when is None:
-        return _latest(account)
+        latest = _latest(account)
+        _about_its_pause(account)
+        return latest
     asked = when(facts.zone) if callable(when) else when
     tick = ticks.instant_in(asked, facts.zone)
     if asked.tzinfo is None:
@@ -267,6 +270,16 @@ def _about_the_code(account: Account) -> None:
             f" ({facts.declared.schedule.text}), which the"
             " next start puts in force"
         )
+
+
+def _about_its_pause(account: Account) -> None:
+    """Say that the job is paused or disabled now, where nothing else has led to that."""
+    if not account.facts.known.paused or account.facts.row.removed_us is not None:
+        return
+    said = pause(account)
+    if not any(said in sentence for sentence in account.sentences):
+        until = "resumed" if account.facts.row.disabled_by is None else "enabled"
+        account.say(f"the job {said}: it does not run until it is {until}")
 
 
 def _about_its_addition(account: Account) -> None:

@@ -105,9 +105,18 @@ def check_arguments(function: Callable[..., Any], args: Any, kwargs: Any) -> Non
     try:
         signature.bind(*args, **kwargs)
     except TypeError as problem:
-        raise ValueError(
-            f"{function_name(function)} cannot be called with these arguments: {problem}"
-        ) from None
+        raise ValueError(f"{function_name(function)} {_OTHER_ARGUMENTS}: {problem}") from None
+
+
+_OTHER_ARGUMENTS = "cannot be called with these arguments"
+
+
+def takes_other_arguments(problem: str) -> bool:
+    """Return whether it is for its arguments that a job cannot run, and not that its function is gone.
+
+    problem: why it cannot run, as the process that found out has written it down.
+    """
+    return _OTHER_ARGUMENTS in problem
 
 
 # Many jobs may have the same function, each with arguments of its own: it is looked at once.

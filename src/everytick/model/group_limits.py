@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from .roles import check_name
 
@@ -47,6 +47,12 @@ class GroupLimits(dict[str, int]):
     def without_a_job(self, groups: Mapping[str, str | None]) -> list[str]:
         """Return the groups that it names and no job has."""
         return sorted(self.keys() - set(groups.values()))
+
+    def with_more(self, groups: Iterable[str], limit: int) -> str:
+        """Return the text of these limits, and of one that each of some more groups has."""
+        return ",".join(
+            f"{name}={number}" for name, number in {**self, **dict.fromkeys(groups, limit)}.items()
+        )
 
     @property
     def kept(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from everytick.errors import NotFoundError
@@ -14,7 +15,7 @@ from everytick.text.instants import iso
 from everytick.text.wording import no_backfill
 
 from .job_ids import check_job
-from .processes import read_processes
+from .processes import read_processes, reports
 from .run_columns import STATE_NOW
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 # Few rows, which are removed with the runs.
 _NEWEST_FIRST = """
 SELECT backfill_id, backfills.job_id AS job_id, state, why, from_us, until_us, only_missed, rate,
-       max_instances, tick_count, made, asked_us, ended_us, who, note, paused_us, paused_until_us
+       max_instances, tick_count, made, asked_us, ended_us, who, note, paused_us, paused_until_us,
+       disabled_by
 FROM scheduler_backfills AS backfills LEFT JOIN scheduler_jobs AS jobs ON jobs.job_id = backfills.job_id
 WHERE {} ORDER BY backfill_id DESC LIMIT :limit
 """
@@ -102,7 +104,22 @@ def read_backfill(connection: Reader, backfill_id: int) -> Backfill:
     row = connection.first(_NEWEST_FIRST.format("backfill_id = :backfill_id"), only)
     if row is None:
         raise NotFoundError(no_backfill(backfill_id))
-    return _shown(connection, row)
+    return _shown(connection, row, _reports(connection, [row]))
+
+
+def obstacle(row: Backfill) -> str:
+    """Return why none of its runs begins: its job `is paused`, `is disabled` or `cannot run`; else ""."""
+    if row["waits_for_resume"]:
+        return "is paused" if row["disabled_by"] is None else "is disabled"
+    return "" if row["cannot_run"] is None else "cannot run"
+
+
+def waits(row: Backfill) -> str:
+    """Return what a backfill that goes on waits for, to stand behind its number; empty for nothing."""
+    why, job = obstacle(row), f"the job {row['job_id']}"
+    if why == "cannot run":
+        return f"waits: {job} cannot run: {row['cannot_run']}"
+    return why and f"waits until {job} is {'resumed' if why == 'is paused' else 'enabled'}"
 
 
 def standing_still(connection: Reader, now: int) -> dict[int, int]:
@@ -124,23 +141,32 @@ def standing_still(connection: Reader, now: int) -> dict[int, int]:
 
 def _list(connection: Reader, wanted: Condition, limit: int) -> list[Backfill]:
     rows = connection.rows(_NEWEST_FIRST.format(wanted.text), {**wanted.values, "limit": limit})
-    return [_shown(connection, row) for row in rows]
+    told = _reports(connection, rows)
+    return [_shown(connection, row, told) for row in rows]
 
 
-def _shown(connection: Reader, row: Any) -> Backfill:
+def _reports(connection: Reader, rows: Sequence[Any]) -> Mapping[str, str]:
+    """Return why jobs cannot run, as far as some of these backfills may be held up by that."""
+    return reports(connection) if any(row.state == "running" for row in rows) else {}
+
+
+def _shown(connection: Reader, row: Any, told: Mapping[str, str]) -> Backfill:
     values = {
         "job_id": row.job_id,
         "begin": row.from_us,
         "until": row.until_us,
         "backfill_id": row.backfill_id,
     }
+    goes_on = row.state == "running"
+    is_held = goes_on and is_paused(row.paused_us, row.paused_until_us, ticks.now())
     return {
         "backfill_id": row.backfill_id,
         "job_id": row.job_id,
         "state": row.state,
         "why": row.why,
-        "waits_for_resume": row.state == "running"
-        and is_paused(row.paused_us, row.paused_until_us, ticks.now()),
+        "waits_for_resume": is_held,
+        "disabled_by": row.disabled_by if is_held else None,
+        "cannot_run": told.get(row.job_id) if goes_on else None,
         "from": iso(row.from_us),
         "to": iso(row.until_us),
         "only_missed": bool(row.only_missed),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from everytick.model import ticks
 from everytick.model.job import Job, Options
+from everytick.model.job_filter import ALL_JOBS, JobFilter
 from everytick.model.schedule import Schedule
 from everytick.store.database import Ledger
 from everytick.store.querying import Reader, connect, connect_checked
@@ -21,6 +22,7 @@ from everytick.text.schedules import in_words
 from .known_job import Declared, KnownJob, jobs_due, read_jobs
 from .last_runs import Recent, recent
 from .late import find_late
+from .processes import read_processes
 from .standings import STANDINGS, Place, in_order, read_standings
 from .waits import waits_of_jobs
 
@@ -89,20 +91,29 @@ def shown_jobs(ledger: Ledger, declared: Declared) -> list[ShownJob]:
     return [ShownJob(job, there, last[there.id] if there else Recent()) for job, there in both]
 
 
-def job_rows(ledger: Ledger, declared: Declared) -> list[JobRow]:
+def job_rows(ledger: Ledger, declared: Declared, job_filter: JobFilter = ALL_JOBS) -> list[JobRow]:
     """Return one row for each of `shown_jobs`, those of the code first; times are ISO 8601 in UTC.
 
     `next_run` is null while the job is paused and when it has no ticks left. `problem` tells why a job that
     was added while running cannot run. `last_outcomes` are states, oldest first; `p50` and `p95` are seconds,
     see `last_runs.Recent`.
 
+    job_filter: the jobs that the next start would run. While a process is up that claims ticks, the ledger
+    says which are disabled; while none is, these settings do as well.
+
     Raises:
         LedgerError: the ledger cannot be read.
     """
     shown, waits = shown_jobs(ledger, declared), _waits(ledger)
-    return [
+    rows: list[JobRow] = [
         {**job.definition(declared), **_outcomes(job.last), "waits_for": waits.get(job.id)} for job in shown
     ]
+    if job_filter and not _someone_claims(ledger):
+        for row in rows:
+            # A start leaves a job paused that a person has paused.
+            if not row["paused"] and (why := job_filter.why_disabled(row["id"])):
+                row["next_run"], row["disabled_by"] = None, why
+    return rows
 
 
 def sorted_rows(ledger: Ledger, rows: Iterable[JobRow], order: str) -> list[JobRow]:
@@ -186,6 +197,13 @@ def _jobs(ledger: Ledger) -> dict[str, KnownJob]:
         return {}
     with connect_checked(ledger) as connection:
         return {job.id: job for job in read_jobs(connection)}
+
+
+def _someone_claims(ledger: Ledger) -> bool:
+    if not ledger.exists():
+        return False
+    with connect_checked(ledger) as connection:
+        return any(process.is_up and process.role.claims for process in read_processes(connection))
 
 
 def _waits(ledger: Ledger) -> dict[str, str]:

@@ -29,7 +29,10 @@ class Preview:
 
 
 def preview(ledger: Ledger, job_id: str) -> Preview | None:
-    """Return what resuming a job would do; None if it is not paused, or its schedule is not known here.
+    """Return what resuming a job would do.
+
+    None if nobody can resume it, as it is not paused, or disabled by a setting, or if its schedule is not
+    known here.
 
     Raises:
         LedgerError: the ledger cannot be read.
@@ -44,7 +47,7 @@ def preview_of(job: KnownJob) -> Preview | None:
 
     Ticks from before the pause that are not accounted for fell into an outage: they are not counted here.
     """
-    if job.schedule is None or not job.paused:
+    if job.schedule is None or job.held != "paused":
         return None
     since, watermark = job.row.paused_us, job.row.watermark_us
     number = ticks.count(job.schedule.ticks, max(since, watermark), job.now, _COUNT_LIMIT)

@@ -191,7 +191,16 @@ Backfill = TypedDict(
         "job_id": str,
         "state": Annotated[str, Field(description="running, stopped or finished")],
         "why": Annotated[str | None, Field(description="why it was stopped, if nobody asked for that")],
-        "waits_for_resume": Annotated[bool, Field(description="it goes on, and its job is paused")],
+        "waits_for_resume": Annotated[
+            bool, Field(description="it goes on, and its job is paused or disabled")
+        ],
+        "disabled_by": Annotated[
+            str | None, Field(description="the setting that disables its job, while it waits for that")
+        ],
+        "cannot_run": Annotated[
+            str | None,
+            Field(description="why its job cannot run, as a process that is up says"),
+        ],
         "from": Annotated[Time, Field(description="the first time, included")],
         "to": Annotated[Time, Field(description="the last time, included")],
         "only_missed": Annotated[bool, Field(description="only ticks that did not succeed")],

@@ -18,7 +18,11 @@ from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
+from everytick.api.loading import declared
+from everytick.doctor.history import examine_history
+from everytick.model import ticks
 from everytick.store import claims
+from everytick.store.querying import connect
 
 import added_tasks
 from histories import ask_json
@@ -273,6 +277,34 @@ async def test_a_function_that_is_gone_keeps_its_job_until_it_is_back(
     (tmp_path / "elsewhere.txt").rename(module)
     async with restarted(scheduler):
         await until(lambda: ("back",) in calls)
+
+
+async def test_of_a_function_that_takes_other_arguments_now_it_is_said_how_the_job_is_given_these(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    async with scheduler:
+        scheduler.add_job(added_tasks.note, "interval", seconds=0.2, id="kept", args=[1, 2, 3])
+    with changing(scheduler.ledger) as hand:
+        hand.execute("UPDATE scheduler_jobs SET function = 'added_tasks:note_twice'")
+    async with restarted(scheduler) as again:
+        tick = datetime.now(UTC)
+        problem = "note_twice cannot be called with these arguments: too many positional arguments"
+
+        def told() -> str:
+            with connect(again.ledger) as connection:
+                found = examine_history(connection, declared(again), ticks.now(), UTC)
+            return next((str(it.right) for it in found if it.check == "function"), "")
+
+        right = await until(told)
+        assert (
+            right == "arguments that it takes (Change on the page of the job, or modify_job), or its removal"
+        )
+        [row] = [row for row in ask_json(again, "jobs") if row["id"] == "kept"]
+        assert problem in row["problem"]
+        await until(lambda: datetime.now(UTC) > tick + timedelta(seconds=0.3))
+        said = " ".join(ask_json(again, "why", "kept")["sentences"])
+        assert "with arguments that it takes it goes on (Change on its page, or modify_job)" in said
+        assert "has its function" not in said
 
 
 async def test_a_naive_moment_that_could_mean_two_is_refused(

@@ -31,6 +31,29 @@ async def test_a_pause_with_an_end_ends_by_itself(scheduler: AsyncIOScheduler) -
     assert (run["state"], run["tick_us"]) == ("succeeded", end)
 
 
+async def test_a_pause_with_an_end_lasts_over_a_restart_until_then(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    scheduler.add_job(lambda: calls.append(1), "interval", minutes=1, id="job")
+    end = datetime(2026, 12, 1, 12, 4, tzinfo=UTC)
+    with time_machine.travel(datetime(2026, 12, 1, 12, 0, 30, tzinfo=UTC), tick=True) as clock:
+        async with scheduler:
+            scheduler.pause_job("job", until=end)
+        clock.move_to(datetime(2026, 12, 1, 12, 2, 30, tzinfo=UTC))
+        async with scheduler:
+            assert scheduler.registration.paused == {"job"}
+            clock.move_to(datetime(2026, 12, 1, 12, 3, 30, tzinfo=UTC))
+            assert scheduler.paused_jobs() == {"job"}
+            assert not calls
+            # It ends while the second one is up, with the tick at its very end.
+            clock.move_to(datetime(2026, 12, 1, 12, 4, 1, tzinfo=UTC))
+            await until(lambda: calls)
+            assert scheduler.paused_jobs() == set()
+    assert [(row["state"], row["reason"]) for row in rows(scheduler)] == [
+        ("skipped", "paused"),
+        ("succeeded", None),
+    ]
+
+
 @pytest.mark.full
 async def test_a_pause_that_ends_while_running_lets_the_next_tick_run(scheduler: AsyncIOScheduler) -> None:
     calls: list[int] = []

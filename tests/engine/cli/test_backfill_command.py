@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import UTC, datetime
 from unittest.mock import patch
 
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from everytick.api import loading
 from everytick.cli import completion, program
+from everytick.doctor.backfills import examine_backfills
+from everytick.model import ticks
+from everytick.read.backfills import backfill_rows
 from everytick.store.backfills import make_runs
 from everytick.store.connections import transaction
+from everytick.store.querying import connect
 from typer.testing import CliRunner
 
 import added_tasks
 from histories import ask, ask_json, prepared
+from inside import Clock
 from ledgers import changing
+from sample_ledger import up
 
 SPAN = ("--from", "2026-03-01", "--to", "2026-03-04T03:00")
 
@@ -60,6 +67,64 @@ def test_who_answers_no_changes_nothing(nightly: AsyncIOScheduler) -> None:
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, sentence)
 
 
+def test_one_of_a_disabled_job_waits_for_no_pause(nightly: AsyncIOScheduler) -> None:
+    ask(nightly, "backfill", "report", *SPAN, "--yes")
+    setting = "SCHEDULER_DISABLED_JOBS=rep*"
+    with changing(nightly.ledger) as hand:
+        hand.execute("UPDATE scheduler_jobs SET paused_us = 1, disabled_by = ?", (setting,))
+    assert "waits: job disabled" in ask(nightly, "backfill")
+    [row] = ask_json(nightly, "backfill")
+    assert (row["waits_for_resume"], row["disabled_by"]) == (True, setting)
+    assert "4 of 4 runs to come, none while the job is disabled" in ask(
+        nightly, "plan", "--job", "report", "--summary"
+    )
+    with changing(nightly.ledger) as hand:
+        hand.execute("UPDATE scheduler_jobs SET disabled_by = NULL")
+    assert "waits: job paused" in ask(nightly, "backfill")
+
+
+def test_one_of_a_job_that_cannot_run_waits_for_that(nightly: AsyncIOScheduler) -> None:
+    with up(nightly.ledger):
+        with changing(nightly.ledger) as hand:
+            told = '{"report": "it takes no argument day"}'
+            hand.execute("UPDATE scheduler_processes SET cannot_run = ?", (told,))
+        said = ask(nightly, "backfill", "report", *SPAN, "--yes")
+        assert said.startswith("backfill 1 waits: the job report cannot run: it takes no argument day (as ")
+        assert "waits: job cannot run" in ask(nightly, "backfill")
+        [row] = ask_json(nightly, "backfill")
+        assert (row["state"], row["waits_for_resume"]) == ("running", False)
+        assert row["cannot_run"].startswith("it takes no argument day")
+        assert "none while the job cannot run" in ask(nightly, "plan", "--job", "report", "--summary")
+        with connect(nightly.ledger) as connection:
+            [found] = examine_backfills(connection, ticks.now(), UTC)
+        assert found.level == "warning"
+        assert "waits, with 4 of 4 runs to come: its job cannot run: it takes no argument" in found.what
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_it_runs_the_ticks_that_were_previewed_though_others_have_come(
+    scheduler: AsyncIOScheduler, clock: Clock, yes: bool
+) -> None:
+    scheduler.add_job(added_tasks.note, "interval", seconds=10, id="often")
+    prepared(scheduler)
+    clock.set(ticks.instant(datetime(2027, 3, 1, 9, 0, 5, tzinfo=UTC)))
+
+    def think(question: str, yes: bool) -> bool:
+        clock.step(25)
+        return True
+
+    with (
+        patch.object(loading, "load_schedule_for_command", lambda: scheduler),
+        patch("everytick.cli.bulk.is_wanted", think),
+    ):
+        arguments = ["backfill", "often", "--from", "5m", *(["--yes"] if yes else [])]
+        done = CliRunner().invoke(program.app, arguments)
+    assert "often: 30 ticks, from 2027-03-01 08:55:10 UTC to 2027-03-01 09:00:00 UTC" in done.stderr
+    assert "backfill 1 of often begins: 30 runs" in done.stdout
+    [row] = backfill_rows(scheduler.ledger, 10)
+    assert (row["from"], row["to"][:19]) == ("2027-03-01T08:55:05+00:00", "2027-03-01T09:00:05")
+
+
 def test_without_any_it_is_said_that_there_are_none(nightly: AsyncIOScheduler) -> None:
     assert ask(nightly, "backfill") == "none\n"
 
@@ -81,6 +146,8 @@ def test_how_far_each_is(nightly: AsyncIOScheduler) -> None:
         "state": "running",
         "why": None,
         "waits_for_resume": False,
+        "disabled_by": None,
+        "cannot_run": None,
         "from": "2026-03-01T00:00:00+00:00",
         "to": "2026-03-04T03:00:00+00:00",
         "only_missed": False,
@@ -138,6 +205,18 @@ def test_one_of_a_paused_job_waits(nightly: AsyncIOScheduler) -> None:
     [
         ("report", "say from when: --from TIME, or --list"),
         ("--from 2h", "say which job is to run for its past ticks: backfill JOB --from TIME"),
+        (
+            "--only-missed",
+            "--only-missed has no effect beside the list of backfills: it goes with backfill JOB",
+        ),
+        ("--rate 5", "--rate has no effect beside the list of backfills"),
+        ("--max-instances 1", "--max-instances has no effect beside the list of backfills"),
+        ("--to 2d", "--to has no effect beside the list of backfills"),
+        ("report --list --note x", "--note has no effect beside the list of backfills"),
+        ("--stop 1 --rate 5", "--rate has no effect beside --stop and --continue: it goes with backfill JOB"),
+        ("--continue 1 --only-missed", "--only-missed has no effect beside --stop and --continue"),
+        ("--stop 1 --limit 3", "--limit has no effect beside --stop and --continue: leave it out"),
+        ("report --from 2h --limit 3 --yes", "--limit has no effect beside a backfill that begins: leave it"),
         ("report --from 2h --list", "give one of --from, --list, --stop and --continue"),
         ("report --stop 1", "leave the job out"),
         ("--stop one", "--stop takes a whole number"),

@@ -6,6 +6,7 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
@@ -13,16 +14,18 @@ import httpx
 import pytest
 from apscheduler.triggers.combining import AndTrigger
 from apscheduler.triggers.cron import CronTrigger
-from everytick import AsyncIOScheduler
+from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.dashboard import answers, control
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import Authenticator
 from everytick.dashboard.problems import Problem
+from everytick.model import ticks
 from everytick.read.backfills import backfill_rows
 
 import added_tasks
 from histories import prepared
-from inside import until
+from inside import Clock, until
+from ledgers import changing
 
 TOKEN, READ_TOKEN = "all-all-all-all-all-all", "read-read-read-read-read"
 SPAN = {"from": "2026-03-01", "to": "2026-03-04T03:00"}
@@ -52,6 +55,8 @@ async def test_a_program_previews_begins_looks_stops_and_continues(client: httpx
         "count": 4,
         "first": "2026-03-01T03:00:00+00:00",
         "last": "2026-03-04T03:00:00+00:00",
+        "from": "2026-03-01T00:00:00+00:00",
+        "to": "2026-03-04T03:00:00+00:00",
     }
     answer = await client.post("/api/v1/backfills", json={"job": "report/daily", **SPAN, "rate": 30})
     assert (answer.status_code, answer.json()) == (
@@ -140,6 +145,63 @@ async def test_a_person_sees_a_preview_confirms_it_and_stops_it(
     for field, value in (("rate", "fast"), ("max_instances", "-1")):
         refused = await client.post("/do/backfill", data={**fields, field: value})
         assert (refused.status_code, "is no whole number" in refused.text) == (422, True)
+
+
+def often(scheduler: AsyncIOScheduler, clock: Clock) -> None:
+    scheduler.add_job(added_tasks.note, "interval", seconds=10, id="often")
+    prepared(scheduler)
+    clock.set(ticks.instant(datetime(2027, 3, 1, 9, 0, 5, tzinfo=UTC)))
+
+
+async def test_a_page_that_was_open_for_long_begins_what_it_shows(
+    scheduler: AsyncIOScheduler, client: httpx.AsyncClient, clock: Clock
+) -> None:
+    often(scheduler, clock)
+    del client.headers["Authorization"]
+    await client.post("/login", data={"token": TOKEN, "name": "Anna"})
+    shown = await client.get("/backfills", params={"job": "often", "from": "5m"})
+    assert "30 ticks of often , from 2027-03-01 08:55:10 to 2027-03-01 09:00:00" in text_of(shown)
+    # Who previews once more means what was typed.
+    assert 'name="from" value="5m"' in shown.text
+    form = shown.text[shown.text.index("/do/backfill") :]
+    fields = dict(re.findall(r'name="([a-z_]+)" value="([^"]*)"', unescape(form[: form.index("</form>")])))
+    clock.step(3_000)
+    assert "begins" in text_of(await client.post("/do/backfill", data=fields))
+    [row] = backfill_rows(scheduler.ledger, 10)
+    assert (row["ticks"], row["from"], row["to"][:19]) == (
+        30,
+        "2027-03-01T08:55:05+00:00",
+        "2027-03-01T09:00:05",
+    )
+
+
+async def test_a_program_sends_the_times_of_the_preview(
+    scheduler: AsyncIOScheduler, client: httpx.AsyncClient, clock: Clock
+) -> None:
+    often(scheduler, clock)
+    found = (await client.get("/api/v1/backfills/preview", params={"job": "often", "from": "5m"})).json()
+    assert found["count"] == 30
+    clock.step(25)
+    wanted = {"job": "often", "from": found["from"], "to": found["to"]}
+    assert (await client.post("/api/v1/backfills", json=wanted)).status_code == 202
+    [row] = backfill_rows(scheduler.ledger, 10)
+    assert (row["ticks"], row["from"], row["to"]) == (30, found["from"], found["to"])
+
+
+async def test_the_page_says_that_a_job_is_disabled_for_which_a_backfill_waits(
+    scheduler: AsyncIOScheduler, client: httpx.AsyncClient
+) -> None:
+    del client.headers["Authorization"]
+    await client.post("/login", data={"token": TOKEN, "name": "Anna"})
+    SchedulerClient().pause_job("report/daily")
+    page = await client.get("/backfills", params={"job": "report/daily", **SPAN})
+    proof = re.findall(r'name="csrf_token" value="([^"]*)"', page.text)[0]
+    asked = {"job": "report/daily", **SPAN, "csrf_token": proof}
+    said = text_of(await client.post("/do/backfill", data=asked))
+    assert "Backfill 1 waits until the job report/daily is resumed." in said
+    with changing(scheduler.ledger) as hand:
+        hand.execute("UPDATE scheduler_jobs SET paused_us = 1, disabled_by = 'SCHEDULER_DISABLED_JOBS=*'")
+    assert "waits: the job is disabled" in text_of(await client.get("/backfills"))
 
 
 async def test_a_preview_that_means_nothing_says_so(client: httpx.AsyncClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -219,6 +220,32 @@ def test_jobs_that_fail_with_one_error_are_one_finding_however_often_each_failed
     found = [one for one in told if one.check == "failures"]
     assert [[one.job_id for one in kind] for kind in of_one_kind(found)] == [["often", "once"], ["other"]]
     assert "alike" not in found[0].as_json()
+
+
+def test_slow_jobs_are_one_finding_where_the_same_becomes_of_their_ticks(scheduler: AsyncIOScheduler) -> None:
+    overlaps = {"a b": "wait", "c": "wait", "d-replace": "replace", "e": "replace", "f": "wait-one"}
+    begin = ticks.now() - 4 * DAY
+    rows = []
+    for job_id, overlap in overlaps.items():
+        scheduler.add_job(print, "interval", minutes=1, id=job_id, overlap=overlap)
+        ends = [(begin + n * MINUTE, begin + n * MINUTE + 75 * SECOND) for n in range(10)]
+        rows += [run(job_id, tick, "succeeded", finished_us=end) for tick, end in ends]
+    write(prepared(scheduler), "scheduler_runs", rows)
+    with connect(scheduler.ledger) as connection:
+        told = history.examine_history(connection, declared(scheduler), ticks.now(), UTC)
+    kinds = of_one_kind([one for one in told if one.check == "duration"])
+    assert [[one.job_id for one in kind] for kind in kinds] == [["a b", "c"], ["d-replace", "e"], ["f"]]
+    assert "each tick ends the run before it" in (kinds[1][0].right or "")
+
+
+def test_findings_whose_commands_differ_by_the_job_alone_are_of_one_kind() -> None:
+    findings = [
+        Finding(
+            "warning", "pause", f"job {one} is paused", right=f"app resume {shlex.quote(one)}", job_id=one
+        )
+        for one in ("a b", "c", "d/e")
+    ]
+    assert of_one_kind(findings) == [findings]
 
 
 @pytest.mark.parametrize("column", ["scheduler_runs.run_id", "scheduler_audit.audit_id"])

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.api.loading import declared
+from everytick.cli import differences
 from everytick.dryrun.diff import Difference, JobChange, difference
 from everytick.model import ticks
+from everytick.settings import settings
 from everytick.store import joining, schema
 from everytick.store.connections import transaction
 from everytick.store.records import Identity
@@ -325,6 +327,24 @@ def test_each_removed_job_is_guessed_for_one_new_job_only(scheduler: AsyncIOSche
         "sync_southern": "sync_south",
         "sync_western": None,
     }
+
+
+def test_jobs_that_the_settings_disable_are_named(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler.add_job(task, "interval", minutes=1, id="mail-often")
+    scheduler.add_job(task, "date", id="mail-start")
+    scheduler.add_job(task, "date", id="start")
+    put_in_force(scheduler)
+    assert of(scheduler).disabled == {}
+    monkeypatch.setenv("SCHEDULER_DISABLED_JOBS", "mail-*")
+    settings.cache_clear()
+    found = of(scheduler)
+    setting = "SCHEDULER_DISABLED_JOBS=mail-*"
+    assert found.disabled == {"mail-often": setting, "mail-start": setting}
+    assert [run.job_id for run in found.runs] == ["start"]
+    assert f"disabled by {setting}: mail-often, mail-start" in differences.lines(found, UTC)
+    assert found.as_json()["disabled"] == found.disabled
 
 
 @pytest.mark.parametrize("only_missed", [False, True])

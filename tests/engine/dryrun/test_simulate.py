@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,12 +11,14 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.dryrun.simulation import Simulation, groups, simulate
 from everytick.dryrun.simulation.timeline import timeline
+from everytick.model.job_filter import JobFilter
 from everytick.model.misfire import decide
 from everytick.model.schedule import Schedule
 from everytick.model.ticks import DAY, SECOND, CronTicks, Ticks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from histories import HOUR, MINUTE
 from test_ticks import any_source, walk
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -216,6 +218,34 @@ def test_an_object_with_an_asynchronous_call_is_cut_at_its_timeout_like_a_corout
     results = tried(scheduler, 60, [], takes=2).jobs
     assert results["object"].ran == results["function"].ran == 60
     assert results["thread"].ran == 30
+
+
+def test_a_job_that_the_settings_disable_runs_nothing(scheduler: AsyncIOScheduler) -> None:
+    for job_id in ("mail-often", "often"):
+        scheduler.add_job(nothing, "interval", minutes=1, id=job_id, group="one")
+    for job_id in ("mail-start", "start"):
+        scheduler.add_job(nothing, "date", id=job_id)
+    found = simulate(
+        *(scheduler.get_jobs(), MONDAY, MONDAY + HOUR, UTC_ZONE),
+        outages=[(MONDAY + 10 * MINUTE, MONDAY + 20 * MINUTE)],
+        group_limits={"one": 1},
+        durations={"mail-often": (MINUTE, "given"), "often": (MINUTE, "given")},
+        job_filter=JobFilter(disabled=("mail-*",)),
+    )
+    found.check()
+    assert found.skipped("mail-often") == {"disabled": 60}
+    assert (found.runs("mail-often"), found.job("mail-start").at_starts) == (0, 0)
+    assert found.longest_without("mail-often") == timedelta(hours=1)
+    assert found.job("mail-often").notes == [
+        "disabled by SCHEDULER_DISABLED_JOBS=mail-*: none of its ticks runs"
+    ]
+    assert found.job("mail-start").notes == [
+        "disabled by SCHEDULER_DISABLED_JOBS=mail-*: none of its ticks runs, and none at a start"
+    ]
+    assert found.job("mail-often").outages[0].due == 0
+    # The place in the group is free for the other.
+    assert (found.runs("often"), found.job("often").waited_for_group) == (50, 0)
+    assert found.job("start").at_starts == 2
 
 
 def test_what_becomes_of_ticks_that_come_too_early_is_simulated(scheduler: AsyncIOScheduler) -> None:

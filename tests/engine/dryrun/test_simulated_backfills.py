@@ -10,7 +10,8 @@ from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.dryrun.simulation import BackfillResult, Simulation, simulate
 from everytick.dryrun.simulation import groups as groups_room
 from everytick.model import ticks
-from everytick.model.ticks import SECOND
+from everytick.model.job_filter import JobFilter
+from everytick.model.ticks import DAY, SECOND
 from everytick.store.backfills import Backfill, Unfinished, Wanted
 from everytick.text.durations import duration
 from hypothesis import given, settings
@@ -145,6 +146,18 @@ def test_what_is_assumed_is_said(nightly: AsyncIOScheduler) -> None:
     assert (held.ran, held.notes) == (5, ["its job is paused or disabled: simulated as if it were not"])
     [unknown] = simulated(nightly, unfinished(5)).backfills
     assert unknown.notes == ["how long its runs take is not known: give --duration job=SECONDS"]
+
+
+def test_a_backfill_of_a_job_that_the_settings_disable_makes_no_runs(nightly: AsyncIOScheduler) -> None:
+    found = simulate(
+        *(nightly.get_jobs(), MONDAY, MONDAY + DAY, UTC_ZONE),
+        backfills=[unfinished(5)],
+        job_filter=JobFilter(disabled=("jo*",)),
+    )
+    found.check()
+    [filled] = found.backfills
+    assert (filled.ran, filled.left) == (0, 5)
+    assert filled.notes == ["its job is disabled by SCHEDULER_DISABLED_JOBS=jo*: none of its runs begins"]
 
 
 def test_an_account_of_a_backfill_that_does_not_balance_is_told(nightly: AsyncIOScheduler) -> None:

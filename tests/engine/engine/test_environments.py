@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import time_machine
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
 from everytick import settings as settings_room
+from everytick.api import loading
+from everytick.cli import program
 from everytick.doctor.environment import examine_job_filter
 from everytick.doctor.liveness import examine_processes
 from everytick.explain import why
@@ -168,6 +171,19 @@ async def test_a_paused_job_that_is_disabled_is_neither_resumed_nor_run_by_a_per
         assert SchedulerClient().resume_job("mail-daily")
 
 
+async def test_who_resumes_a_disabled_job_is_told_the_setting_and_of_no_pause(
+    scheduler: AsyncIOScheduler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with environment(disabled="mail-*"):
+        async with schedule() as made:
+            with (
+                patch.object(loading, "load_schedule_for_command", lambda: made),
+                pytest.raises(ScheduleError, match=r"is disabled by SCHEDULER_DISABLED_JOBS=mail-\*"),
+            ):
+                program.app(["resume", "mail-daily"], standalone_mode=False)
+            assert "paused" not in capsys.readouterr().err
+
+
 async def test_commands_for_many_jobs_leave_disabled_ones_out(scheduler: AsyncIOScheduler) -> None:
     with environment(disabled="mail-*"):
         async with schedule() as made:
@@ -268,6 +284,57 @@ async def test_it_is_said_at_the_start_and_of_each_job(scheduler: AsyncIOSchedul
     logger.remove(sink)
     assert "1 job disabled here by SCHEDULER_DISABLED_JOBS=mail-*: mail-daily" in lines
     assert "SCHEDULER_DISABLED_JOBS: no job has the id unknown-*" in lines
+
+
+async def test_while_nobody_is_up_the_jobs_are_shown_as_the_next_start_has_them(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    by = "SCHEDULER_DISABLED_JOBS=mail-*"
+
+    def shown() -> dict[str, tuple[Any, bool]]:
+        return {
+            row["id"]: (row["disabled_by"], bool(row["next_run"])) for row in ask_json(schedule(), "jobs")
+        }
+
+    # Before the first start, and after an end.
+    with environment(disabled="mail-*"):
+        assert shown() == {"mail-daily": (by, False), "report": (None, True)}
+        assert f"disabled by {by}" in " ".join(ask(schedule(), "jobs").split())
+    async with schedule():
+        with environment(disabled="mail-*"):
+            # The process that is up runs it.
+            assert shown() == {"mail-daily": (None, True), "report": (None, True)}
+    with environment(disabled="mail-*"):
+        assert shown() == {"mail-daily": (by, False), "report": (None, True)}
+    async with schedule():
+        SchedulerClient().pause_job("mail-daily")
+    with environment(disabled="mail-*"):
+        assert shown()["mail-daily"] == (None, False)
+
+
+async def test_why_of_a_job_without_ticks_names_the_setting(scheduler: AsyncIOScheduler) -> None:
+    def with_start() -> AsyncIOScheduler:
+        made = schedule()
+        made.add_job(added_tasks.note, "date", args=["mail-start"], id="mail-start")
+        made.add_job(added_tasks.note, "cron", args=["mail-new"], day=1, id="mail-yearly")
+        return made
+
+    by = "by SCHEDULER_DISABLED_JOBS=mail-*: it does not run until it is enabled"
+    with environment(disabled="mail-*"):
+        async with with_start() as made:
+            for job_id in ("mail-start", "mail-yearly"):
+                [said] = [it for it in ask_json(made, "why", job_id)["sentences"] if "disabled" in it]
+                assert said.startswith("The job is disabled since")
+                assert said.endswith(f"{by}.")
+    async with with_start():
+        await until(lambda: "mail-start" in called())
+    with environment(disabled="mail-*"):
+        async with with_start() as made:
+            sentences = ask_json(made, "why", "mail-start")["sentences"]
+            assert "it has no ticks; its newest run is this" in sentences[0].lower()
+            assert sum("disabled" in it for it in sentences) == 1
+    async with schedule() as made:
+        assert "disabled" not in " ".join(ask_json(made, "why", "report")["sentences"])
 
 
 async def test_the_pages_and_the_api_tell_it(scheduler: AsyncIOScheduler) -> None:

@@ -266,6 +266,19 @@ def test_doctor_finds_groups_without_a_limit_and_limits_without_a_group() -> Non
     ]
 
 
+def test_doctor_advises_a_value_that_keeps_the_limits_that_there_are() -> None:
+    with limits("database=2,api=1"):
+        found = examine_group_limits(
+            settings_room.settings(), {"a": "database", "b": "files", "c": "api", "d": "mail"}
+        )
+    value = "SCHEDULER_GROUP_LIMITS=database=2,api=1,files=2,mail=2"
+    assert [finding.right for finding in found] == [value, value]
+    # Where there is none yet.
+    with limits(""):
+        [only] = examine_group_limits(settings_room.settings(), {"b": "files"})
+    assert only.right == "SCHEDULER_GROUP_LIMITS=files=2"
+
+
 @pytest.mark.usefixtures("scheduler")
 async def test_a_start_says_once_which_groups_lack_a_limit_and_which_limits_a_group() -> None:
     scheduler, said = AsyncIOScheduler(), list[str]()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -37,6 +37,9 @@ class Counting:
 
     def note(self, tick: int) -> str:
         return self._source.note(tick)
+
+    def postponed(self, tick: int) -> set[timedelta]:
+        return self._source.postponed(tick)
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -14,11 +14,14 @@ from everytick.model.schedule import Schedule
 from everytick.model.ticks import (
     DAY,
     SECOND,
+    CalendarTicks,
     CronTicks,
     Days,
     ExcludingTicks,
+    IntersectionTicks,
     IntervalTicks,
     Ticks,
+    UnionTicks,
     instant,
     moment,
 )
@@ -85,9 +88,26 @@ def minutes_around(zone: ZoneInfo, day: date) -> dict[datetime, list[int]]:
     return real
 
 
-def moved_by_hand(tick: int, day: date, zone: ZoneInfo, target: date) -> int:
+def planned_by_hand(tick: int, zone: ZoneInfo, plain: Ticks | None) -> list[datetime]:
+    """Return the wall-clock times that are due at a tick: with those of the gap that ends there.
+
+    plain: the same times where no clock is ever set; None for ticks that have no time of day.
+    """
+    shown = moment(tick, zone).replace(tzinfo=None)
+    if plain is None:
+        return [shown]
+    one = moment(tick - 60 * SECOND, zone).replace(tzinfo=None) + timedelta(minutes=1)
+    found = []
+    while one <= shown:
+        if plain.next(instant(one.replace(tzinfo=UTC)) - 1) == instant(one.replace(tzinfo=UTC)):
+            found.append(one)
+        one += timedelta(minutes=1)
+    return found or [shown]
+
+
+def moved_by_hand(wall: datetime, day: date, zone: ZoneInfo, target: date) -> int:
     real = minutes_around(zone, day)
-    shown = datetime.combine(target, moment(tick, zone).time())
+    shown = datetime.combine(target, wall.time())
     whole = shown.replace(second=0, microsecond=0)
     rest = (shown - whole) // timedelta(microseconds=1)
     if whole in real:
@@ -96,7 +116,13 @@ def moved_by_hand(tick: int, day: date, zone: ZoneInfo, target: date) -> int:
 
 
 def model(
-    source: Ticks, excluded: set[date], shift: str, workday: str | None, zone: ZoneInfo, day: date
+    source: Ticks,
+    excluded: set[date],
+    shift: str,
+    workday: str | None,
+    zone: ZoneInfo,
+    day: date,
+    plain: Ticks | None = None,
 ) -> list[int]:
     """Return the ticks around a day: each one of the source is kept, left out or moved by itself."""
 
@@ -121,7 +147,7 @@ def model(
             step = timedelta(days=1 if shift == "next-workday" else -1)
             while not is_workday(on):
                 on += step
-            found.add(moved_by_hand(tick, day, zone, on))
+            found |= {moved_by_hand(wall, day, zone, on) for wall in planned_by_hand(tick, zone, plain)}
     return sorted(found)
 
 
@@ -143,7 +169,10 @@ def test_cron_without_excluded_days_agrees_with_looking_at_every_tick(
     shift: Shift,
 ) -> None:
     zone, day = ZoneInfo(near_shift[0]), near_shift[1]
-    check(CronTicks({"hour": hour, "minute": minute}, zone), zone, day, offsets, weekdays, shift)
+    fields = {"hour": hour, "minute": minute}
+    # One of each hour has ticks at what the clock shows, and none in a gap.
+    plain = None if len(walk(CronTicks({"hour": hour}, UTC), -1, DAY - 1)) == 24 else CronTicks(fields, UTC)
+    check(CronTicks(fields, zone), zone, day, offsets, weekdays, shift, plain)
 
 
 @pytest.mark.full
@@ -157,13 +186,19 @@ def test_intervals_without_excluded_days_agree_with_looking_at_every_tick(
 
 
 def check(
-    source: Ticks, zone: ZoneInfo, day: date, offsets: set[int], weekdays: tuple[int, ...], shift: Shift
+    source: Ticks,
+    zone: ZoneInfo,
+    day: date,
+    offsets: set[int],
+    weekdays: tuple[int, ...],
+    shift: Shift,
+    plain: Ticks | None = None,
 ) -> None:
     dates = [day + timedelta(days=offset) for offset in offsets]
     made = excluding(source, days(*map(str, dates), weekdays=weekdays), shift, zone=zone)
     window = [day + timedelta(days=offset) for offset in range(-REACH - 3, REACH + 4)]
     excluded = {one for one in window if one in dates or one.weekday() in weekdays}
-    expected = between(model(source, excluded, shift, None, zone, day), day)
+    expected = between(model(source, excluded, shift, None, zone, day, plain), day)
     assert walk(made, *near(day)) == expected
     begin, end = near(day)
     assert ticks.count(made, begin - 1, end - 1, 10_000) == len(expected)
@@ -217,6 +252,57 @@ def test_ticks_that_come_to_one_instant_are_one_tick() -> None:
     assert texts(made, "2026-12-23", "2026-12-26") == ["12-23 09:00"]
     both = "moved from Thursday 2026-12-24, Friday 2026-12-25"
     assert made.note(at("2026-12-23T09:00")) == both
+
+
+SUNDAYS = days(weekdays=(6,))
+
+
+def calendar_at(hour: int, minute: int) -> CalendarTicks:
+    return CalendarTicks(0, 0, 1, time(hour, minute), BERLIN, date(2000, 1, 1), None)
+
+
+@pytest.mark.parametrize(
+    ("source", "left", "shift", "around"),
+    [
+        (daily("2", minute="30"), SUNDAYS, "previous-workday", ["03-26 02:30"]),
+        (daily("2", minute="30"), SUNDAYS, "next-workday", ["03-29 02:30"]),
+        (daily("2", minute="30", day="28"), days("2027-03-28"), "previous-workday", ["03-26 02:30"]),
+        (daily("2", minute="30", day="28"), days("2027-03-28"), "next-workday", ["03-29 02:30"]),
+        (daily("2", minute="30", day_of_week="sun"), SUNDAYS, "next-workday", ["03-29 02:30"]),
+        (calendar_at(2, 30), SUNDAYS, "previous-workday", ["03-26 02:30"]),
+        # Three of them are one tick on the Sunday.
+        (
+            daily("2-3", minute="0,30", day_of_week="sun"),
+            SUNDAYS,
+            "next-workday",
+            ["03-29 02:00", "03-29 02:30", "03-29 03:00", "03-29 03:30"],
+        ),
+        (
+            UnionTicks([daily("2", minute="30"), daily("3")]),
+            SUNDAYS,
+            "next-workday",
+            ["03-29 02:30", "03-29 03:00"],
+        ),
+        (
+            IntersectionTicks([daily("2", minute="30"), daily("2-4", minute="0,30")]),
+            SUNDAYS,
+            "next-workday",
+            ["03-29 02:30"],
+        ),
+    ],
+)
+def test_a_tick_keeps_its_time_that_the_clock_jumps_over_on_the_excluded_day(
+    source: Ticks, left: dict[str, Any], shift: Shift, around: list[str]
+) -> None:
+    made = excluding(source, left, shift)
+    day = "2027-03-26" if shift == "previous-workday" else "2027-03-29"
+    found = texts(made, day, str(date.fromisoformat(day) + timedelta(days=1)))
+    assert found == around
+    noted = made.note(at(f"2027-{around[0].replace(' ', 'T')}"))
+    assert noted.startswith("moved from Sunday 2027-03-28")
+    until = "" if len(around) == 1 else f" to {around[-2 if len(around) == 4 else -1][-5:]}"
+    said = f"moved to {date.fromisoformat(day):%A} {day} {around[0][-5:]}{until}"
+    assert made.left_out(at("2027-03-28T03:00")).endswith(said)
 
 
 def test_a_saturday_that_is_not_excluded_keeps_its_tick_but_none_is_moved_to_it() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from everytick.model import ticks
@@ -29,6 +29,9 @@ class Every:
 
     def note(self, tick: int) -> str:
         return ""
+
+    def postponed(self, tick: int) -> set[timedelta]:
+        return {timedelta()}
 
 
 def naive(parts: list[Ticks], after: int, limit: int = LIMIT) -> int | None:

@@ -22,6 +22,7 @@ from everytick.errors import ConfigurationError
 from everytick.model import ticks
 from everytick.model.group_limits import NO_LIMITS
 from everytick.model.job import Job
+from everytick.model.job_filter import ALL_JOBS, JobFilter
 from everytick.model.ticks.zones import spans, wall_clock
 from everytick.store.backfills import Unfinished
 from everytick.text.durations import duration, exact_seconds
@@ -59,6 +60,7 @@ def simulate(
     durations: Mapping[str, tuple[int, str]] | None = None,
     group_limits: Mapping[str, int] = NO_LIMITS,
     backfills: Sequence[Unfinished] = (),
+    job_filter: JobFilter = ALL_JOBS,
     progress: Callable[[float], None] = lambda _done: None,
 ) -> Simulation:
     """Return what becomes of the ticks of these jobs from `begin` (included) to `end` (not included).
@@ -69,6 +71,7 @@ def simulate(
             no time at all.
         group_limits: how many runs of a group may be under way at once.
         backfills: those that go on, with their remaining runs.
+        job_filter: the jobs that are run; the ticks of the others are skipped as `disabled`.
         progress: called now and then with the part that is done, from 0 to 1.
 
     Instants are microseconds since the epoch.
@@ -79,10 +82,12 @@ def simulate(
     down = _in_order(outages, begin, end, zone)
     known = durations or {}
     made = [_prepare(job, begin, end, known.get(job.id, (0, "unknown"))) for job in jobs]
-    results_of_backfills, filled = filling.prepared(backfills, {it.job.id: it for it in made})
-    groups = in_groups(made, filled, group_limits)
+    disabled = {it.job.id: why for it in made if (why := job_filter.why_disabled(it.job.id))}
+    enabled = [it for it in made if it.job.id not in disabled]
+    results_of_backfills, filled = filling.prepared(backfills, {it.job.id: it for it in enabled}, disabled)
+    groups = in_groups(enabled, filled, group_limits)
     in_group = {one.job.id for some, _filled in groups for one in some}
-    alone = [OneJob(*it) for it in made if it.job.id not in in_group]
+    alone = [OneJob(*it) for it in enabled if it.job.id not in in_group]
     together: list[list[Together]] = [[*some, *beside] for some, beside in groups]
     together += [[one] for one in filled if one.job.id not in in_group]
     total = sum(map(_weight, chain(alone, *(some for some, _filled in groups)))) or 1
@@ -99,8 +104,11 @@ def simulate(
     for one in alone:
         one.watched_by(walked)
         one.simulate(begin, end, down)
+    for it in made:
+        if it.job.id in disabled:
+            it.result.note_disabled(disabled[it.job.id], down)
     changes: list[ClockChange] = []
-    for it, shifts in zip(made, _shifts_of(made, begin, end), strict=True):
+    for it, shifts in zip(enabled, _shifts_of(enabled, begin, end), strict=True):
         changes += _changes(it.job, shifts)
         it.result.notes += _waits(it.result)
     for backfill in filled:

@@ -163,11 +163,12 @@ class BackfillRuns:
 
 
 def prepared(
-    unfinished: Sequence[Unfinished], made: Mapping[str, Prepared]
+    unfinished: Sequence[Unfinished], made: Mapping[str, Prepared], disabled: Mapping[str, str]
 ) -> tuple[list[BackfillResult], list[BackfillRuns]]:
     """Return the results of backfills, which are still to be filled, and what fills them.
 
     made: by its id, with what each job is simulated. Without its job a backfill makes no runs.
+    disabled: by its id, the setting that disables a job.
     """
     results, simulated = [], []
     for one in unfinished:
@@ -178,7 +179,9 @@ def prepared(
         of_job = made.get(it.wanted.job_id)
         if of_job is None:
             result.left = runs
-            result.notes.append("its job is not among those that are simulated: none of its runs begins")
+            setting = disabled.get(it.wanted.job_id)
+            why = f"disabled by {setting}" if setting else "not among those that are simulated"
+            result.notes.append(f"its job is {why}: none of its runs begins")
             continue
         if one.is_held:
             result.notes.append("its job is paused or disabled: simulated as if it were not")

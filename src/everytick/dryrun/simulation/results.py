@@ -117,6 +117,14 @@ class JobResult:
         if outage is not None:
             outage.skipped[reason] += 1
 
+    def note_disabled(self, setting: str, outages: Sequence[tuple[int, int]]) -> None:
+        """Take in that a setting disables the job: none of its ticks runs, and no outage costs it one."""
+        self.skipped["disabled"] = self.expected
+        self.outages = [OutageCost(down, up) for down, up in outages]
+        self.note_gap(self.end)
+        at_starts = "" if self.job.schedule.startup_delay is None else ", and none at a start"
+        self.notes.append(f"disabled by {setting}: none of its ticks runs{at_starts}")
+
     def note_loss(self, outage: OutageCost | None) -> None:
         """Take in that a run was lost."""
         self.lost += 1

@@ -6,6 +6,8 @@ instant is an integer: microseconds since 1970-01-01T00:00 UTC. Every set of tic
 - `canonical`: text that is equal for equal sets of ticks, and is what "the same definition" means
 - `next(after)`: the first tick later than `after`, or None when there is none
 - `note(tick)`: a sentence if a clock change or an excluded day makes a tick's time odd, else an empty text
+- `postponed(tick)`: by how much the planned times of day that are due at a tick lie before it on the wall
+  clock: by nothing, but for those that the clock jumps over (R9)
 """
 
 from .combined import IntersectionTicks, UnionTicks

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from datetime import timedelta
 
-from .protocol import Ticks
+from .protocol import ON_TIME, Ticks
 
 _NOTHING = array("q")
 
@@ -23,6 +24,9 @@ class UnionTicks:
 
     def note(self, tick: int) -> str:
         return next((n for p in self._parts if p.next(tick - 1) == tick and (n := p.note(tick))), "")
+
+    def postponed(self, tick: int) -> set[timedelta]:
+        return set().union(*(part.postponed(tick) for part in self._parts if part.next(tick - 1) == tick))
 
 
 class IntersectionTicks:
@@ -65,3 +69,7 @@ class IntersectionTicks:
 
     def note(self, tick: int) -> str:
         return next((note for part in self._parts if (note := part.note(tick))), "")
+
+    def postponed(self, tick: int) -> set[timedelta]:
+        """Return those of all parts; where only the end of a gap brings them together, it is the time."""
+        return set.intersection(*(part.postponed(tick) for part in self._parts)) or {ON_TIME}

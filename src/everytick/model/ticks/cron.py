@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.cron.fields import DEFAULT_VALUES, BaseField
 
-from .protocol import bounds
+from .protocol import ON_TIME, bounds
 from .zones import (
     COUNTED_FROM,
     DAY,
@@ -23,6 +23,7 @@ from .zones import (
     SECOND,
     ambiguous,
     instant_of_wall,
+    jumped_over,
     occurrences,
     set_back,
     spans,
@@ -119,6 +120,16 @@ class CronTicks:
             again = "" if self._every_hour else ": due at the first only"
             return f"{wall:%H:%M} comes twice this day{again}"
         return ""
+
+    def postponed(self, tick: int) -> set[timedelta]:
+        if self._every_hour:
+            return {ON_TIME}
+        last = wall_clock(tick, self._zone)
+        found, wall = set(), self._next_match(jumped_over(tick, self._zone) - MICROSECOND)
+        while wall is not None and wall <= last:
+            found.add(last - wall)
+            wall = self._next_match(wall)
+        return found
 
     def _next_wall_time(self, after: int) -> int | None:
         wall: datetime | None = wall_clock(after, self._zone)

@@ -1,20 +1,32 @@
 """Ticks without those of excluded days, which are left out or moved to a workday, and workdays of a month.
 
 A day is one on the wall clock of the job's zone. A workday is a day from Monday to Friday that is not
-excluded. A tick that is moved keeps its time of day; where the clock jumps over that, or shows it twice on
-the workday, R9 holds as for any other wall-clock time. Ticks that come to one instant are one tick.
+excluded. A tick that is moved keeps its time of day, also one that the clock jumps over on the excluded day;
+where the clock jumps over that, or shows it twice on the workday, R9 holds as for any other wall-clock time.
+Ticks that come to one instant are one tick.
 """
 
 from __future__ import annotations
 
 import functools
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Literal
 
 from .days import Days, with_weekday
-from .protocol import Ticks
-from .zones import LAST, MICROSECOND, SECOND, instant_of_wall, occurrences, set_back, spans, wall_clock
+from .protocol import ON_TIME, Ticks
+from .zones import (
+    LAST,
+    MICROSECOND,
+    SECOND,
+    instant_of_wall,
+    jumped_over,
+    occurrences,
+    set_back,
+    spans,
+    wall_clock,
+)
 
 Shift = Literal["skip", "next-workday", "previous-workday"]
 Workday = Literal["first", "last"]
@@ -45,6 +57,7 @@ class ExcludingTicks:
         which = f" on the {workday} workday" if workday else ""
         self.canonical = f"{source.canonical}{which} excluding {days.canonical} shift={shift} days of {zone}"
         self._target = functools.lru_cache(maxsize=1_000)(self._find_target)
+        self._planned = functools.lru_cache(maxsize=10)(self._find_planned)
         # The ticks after `_asked` and up to `_found` are known: it is the first of them.
         self._known: tuple[int, int] = (0, 0)
 
@@ -89,8 +102,13 @@ class ExcludingTicks:
             said = f"{with_weekday(day)} is not the {self.workday} workday of its month"
         if target is None:
             return said
-        moved = self._moved(wall_clock(instant, self._zone), target)
-        return f"{said}: moved to {with_weekday(self._day(moved))} {wall_clock(moved, self._zone):%H:%M}"
+        moved = [wall_clock(self._moved(time, target), self._zone) for time in self._planned(instant)]
+        first, last = f"{moved[0]:%H:%M}", f"{moved[-1]:%H:%M}"
+        until = "" if first == last else f" to {last}"
+        return f"{said}: moved to {with_weekday(moved[0].date())} {first}{until}"
+
+    def postponed(self, tick: int) -> set[timedelta]:
+        return {ON_TIME}
 
     def excluded_day(self, instant: int) -> str:
         """Return that the day of an instant is excluded, in words; empty if it is not."""
@@ -264,18 +282,30 @@ class ExcludingTicks:
         """Return when a tick of a day that is due on another one is due for the first time after."""
         shown = self._shown_until(target, after)
         low = datetime.combine(day, shown.time()) if shown else datetime.combine(day, time()) - MICROSECOND
-        best: datetime | None = None
+        found: list[time] = []
         # Within each of these parts the clock only goes forward.
         for begin, end in spans(self._begin(day), self._end(day), self._zone):
-            since = (low - wall_clock(begin, self._zone)) // MICROSECOND
-            tick = self.source.next(begin + max(since, -1))
+            wall = wall_clock(begin, self._zone)
+            since = max((low - wall) // MICROSECOND, -1)
+            if jumped_over(begin, self._zone) < wall:
+                # At the end of a gap those are due that lie in it, too.
+                due = self._planned(begin)
+                found += due[bisect_right(due, shown.time()) if shown else 0 :][:1]
+                since = max(since, 0)
+            tick = self.source.next(begin + since)
             if tick is not None and tick < end and self._day(tick) == day:
-                wall = wall_clock(tick, self._zone)
-                best = wall if best is None else min(best, wall)
-        return None if best is None else self._moved(best, target)
+                found.append(wall_clock(tick, self._zone).time())
+        return self._moved(min(found), target) if found else None
 
-    def _moved(self, wall: datetime, target: date) -> int:
-        return instant_of_wall(datetime.combine(target, wall.time()), self._zone)
+    def _find_planned(self, tick: int) -> list[time]:
+        """Return the times of day that are due at an instant, if it is a tick of the source, in order."""
+        if self.source.next(tick - 1) != tick:
+            return []
+        wall = wall_clock(tick, self._zone)
+        return sorted({(wall - by).time() for by in self.source.postponed(tick)})
+
+    def _moved(self, at: time, target: date) -> int:
+        return instant_of_wall(datetime.combine(target, at), self._zone)
 
     def _shown_until(self, day: date, instant: int) -> datetime | None:
         """Return the latest time of a day that the clock has shown up to an instant; None if none of it."""

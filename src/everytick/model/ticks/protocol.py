@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Protocol
 
 
@@ -12,6 +13,11 @@ class Ticks(Protocol):
 
     def next(self, after: int) -> int | None: ...
     def note(self, tick: int) -> str: ...
+    def postponed(self, tick: int) -> set[timedelta]: ...
+
+
+# It is due at the time that was planned.
+ON_TIME = timedelta()
 
 
 def bounds(start: int | None, end: int | None) -> str:

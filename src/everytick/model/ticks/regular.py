@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta, tzinfo
 
-from .protocol import bounds
-from .zones import COUNTED_FROM, LAST, ambiguous, instant_of_wall, wall_clock
+from .protocol import ON_TIME, bounds
+from .zones import COUNTED_FROM, LAST, ambiguous, instant_of_wall, jumped_over, wall_clock
 
 
 class IntervalTicks:
@@ -36,6 +36,9 @@ class IntervalTicks:
     def note(self, tick: int) -> str:
         return ""
 
+    def postponed(self, tick: int) -> set[timedelta]:
+        return {ON_TIME}
+
 
 class DateTicks:
     """One instant, or none at all (a job that only runs at each start)."""
@@ -49,6 +52,9 @@ class DateTicks:
 
     def note(self, tick: int) -> str:
         return ""
+
+    def postponed(self, tick: int) -> set[timedelta]:
+        return {ON_TIME}
 
 
 class CalendarTicks:
@@ -100,6 +106,14 @@ class CalendarTicks:
         if ambiguous(wall, self._zone):
             return f"{wall:%H:%M} comes twice this day: due at the first only"
         return ""
+
+    def postponed(self, tick: int) -> set[timedelta]:
+        first, last = jumped_over(tick, self._zone), wall_clock(tick, self._zone)
+        dates = itertools.takewhile(
+            lambda day: day <= last.date(), self._from(max(first.date(), self._begin))
+        )
+        planned = (datetime.combine(day, self._at) for day in dates)
+        return {last - wall for wall in planned if first <= wall <= last}
 
     def _from(self, day: date) -> Iterator[date]:
         if not self._months:

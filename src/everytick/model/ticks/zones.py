@@ -85,6 +85,11 @@ def transition(before: int, after: int, zone: tzinfo) -> int:
     return after
 
 
+def jumped_over(instant: int, zone: tzinfo) -> datetime:
+    """Return the first wall-clock time of the gap that ends at an instant; the time shown, if none does."""
+    return min(wall_clock(instant - 1, zone) + MICROSECOND, wall_clock(instant, zone))
+
+
 def set_back(begin: int, end: int, zone: tzinfo) -> int | None:
     """Return the instant in (begin, end] at which the clock is set back, if there is one."""
     first, last = moment(begin, zone).utcoffset(), moment(end, zone).utcoffset()
