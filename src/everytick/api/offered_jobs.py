@@ -7,7 +7,7 @@ code offers, and never looked up or imported. All else is as by `add_job` of a `
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -66,8 +66,9 @@ class Wanted:
     """A job as a person asks for it; None keeps, of a change, what there is.
 
     schedule: `trigger`, with the trigger's arguments, `exclude` and `shift`. `crontab` is a trigger here too,
-    with its `line`. Public holidays stand in `exclude` as a `HolidaysOf`. arguments: by parameter. options:
-    those of `add_job` that are given.
+    with its `line`. Public holidays stand in `exclude` as a `HolidaysOf`. In a change `exclude` and `shift`
+    may stand alone: the trigger stays. arguments: by parameter. options: those of `add_job` that are given.
+    without: options that a job had, and has no more: the schedule's defaults hold.
     """
 
     schedule: Mapping[str, Any] | None
@@ -75,6 +76,7 @@ class Wanted:
     job_id: str | None = None
     name: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    without: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,8 @@ class OfferedJobs(SchedulerClient):
         if wanted.schedule is not None:
             job = replace(job, schedule=self._read(wanted.schedule, job.schedule))
         job = replace(job, name=_name(wanted.name, job.name))
-        given = {**job.given, **self._given(wanted.options)}
+        kept = {name: it for name, it in job.given.items() if name not in wanted.without}
+        given = {**kept, **self._given(wanted.options)}
         job = replace(job, given=given, options=self._options(given))
         self._check(job)
         return Draft(job, row, True, self._warnings(job))
@@ -237,6 +240,8 @@ class OfferedJobs(SchedulerClient):
     def _read(self, wanted: Mapping[str, Any], known: Schedule | None = None) -> Schedule:
         with _field("schedule"):
             trigger, arguments = _trigger(wanted)
+            if known is not None and trigger is None:
+                return exclusions.changed(known, arguments)
             kept = {} if known is None else exclusions.of(known, arguments)
             return self._schedule(trigger, {**arguments, **kept})
 

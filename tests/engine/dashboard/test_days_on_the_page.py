@@ -141,7 +141,7 @@ def test_more_days_than_the_field_holds_stay(jobs: OfferedJobs, scheduler: Async
     assert hides_days(job.schedule)
     assert days_fields(job.schedule) == {"shift": "skip"}
     form = Form({"trigger": ["cron"], "cron.hour": ["8"], "shift": ["skip"]})
-    asked = wanted(form, scheduler.offers["offered_tasks:sweep"], {}, job.schedule)
+    asked = wanted(form, scheduler.offers["offered_tasks:sweep"], jobs.as_it_is("s")[0])
     assert "except 2027-01-13" in jobs.draft_change("s", asked).job.schedule.text
 
 
