@@ -16,7 +16,7 @@ from typing import Any
 from everytick.app import typed
 from everytick.errors import ScheduleError, nearest
 from everytick.model import functions, ticks
-from everytick.model.job import OPTION_NAMES, Job
+from everytick.model.job import OPTION_NAMES, Job, Options
 from everytick.model.kept_data import read_call
 from everytick.model.offers import ArgumentError, Offer
 from everytick.model.schedule import Schedule, from_text
@@ -115,6 +115,11 @@ class OfferedJobs(SchedulerClient):
     def __init__(self, offers: Mapping[str, Offer], who: str) -> None:
         super().__init__(who)
         self._offers = offers
+
+    @property
+    def usual(self) -> Options:
+        """The options of a job that names none."""
+        return self._options({})
 
     def draft(self, function: str, wanted: Wanted) -> Draft:
         """Return a new job as it would be kept."""

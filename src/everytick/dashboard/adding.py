@@ -182,6 +182,7 @@ def _page(request: Request, shown: _Shown | None) -> HTMLResponse:
         offers=sorted((offers or {}).values(), key=lambda one: (one.name.lower(), one.reference)),
         triggers=job_forms.TRIGGERS,
         options=option_fields.OPTIONS,
+        usual=option_fields.usual_options(OfferActions(request).usual) if shown else {},
         in_force=_in_force(shown),
         hides_days=bool(shown and shown.changes and job_forms.hides_days(shown.changes.job.schedule)),
         default_of=default_of,

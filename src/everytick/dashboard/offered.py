@@ -17,6 +17,7 @@ from everytick.api.offered_jobs import (
     WrongFieldError,
 )
 from everytick.errors import LedgerError, ScheduleError
+from everytick.model.job import Options
 from everytick.model.offers import Offer, Parameter
 from everytick.read.coming import ComingTick, LeftOut
 from everytick.read.job_options import job_options
@@ -57,6 +58,11 @@ class OfferActions:
         if function not in self._offers:
             raise Problem(404, f"{function!r:.200} is not offered by the code")
         return self._offers[function]
+
+    @property
+    def usual(self) -> Options:
+        """The options of a job that names none."""
+        return self._jobs.usual
 
     def as_it_is(self, job_id: str) -> tuple[Draft, Offer]:
         """Return a job that was added, and the function that it calls."""
@@ -145,6 +151,7 @@ def preview_of(draft: Draft) -> JobPreview:
         "trigger_in_words": in_words(job.schedule),
         "timezone": job.schedule.zone_name,
         "next_fires": [ComingTick(job.id, tick, note, "").as_json() for tick, note in draft.fires(FIRES)],
+        "options": job_options(job),
         "left_out": [LeftOut(tick, job.id, why).as_json() for tick, why in draft.left_out(LEFT_OUT)],
         "warnings": list(draft.warnings),
     }

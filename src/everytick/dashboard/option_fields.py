@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
-from everytick.model.job import OVERLAPS, Options
+from everytick.model.job import ON_CRASH, OPTION_NAMES, OVERLAPS, Options
 
 from .forms import Form
 from .problems import Problem
 
-# What the field of an option takes: a number, or one of these words.
+# What the field of an option takes: a number, text, or one of these words.
 OPTIONS: Mapping[str, type | tuple[str, ...]] = {
     "timeout": float,
     "retries": int,
     "retry_delay": float,
     "misfire_grace_time": float,
+    "coalesce": ("True", "False"),
+    "max_catch_up": int,
     "max_instances": int,
     "overlap": OVERLAPS,
+    "group": str,
+    "queue": str,
+    "on_crash": ON_CRASH,
+    "alert": ("True", "False"),
 }
+# All options of a job but the one that stands in the code alone.
+assert OPTIONS.keys() == OPTION_NAMES - {"ping"}
+_IS_SAID: Mapping[str, Any] = {"True": True, "False": False}
 # Of these a field says `none` for no limit, where the schedule's default is another one.
 _MAY_BE_NONE = ("timeout", "misfire_grace_time")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
@@ -39,8 +47,8 @@ def given_options(form: Form) -> dict[str, Any]:
             continue
         if text == "none" and name in _MAY_BE_NONE:
             found[name] = None
-        elif isinstance(kind, tuple):
-            found[name] = text
+        elif kind is str or isinstance(kind, tuple):
+            found[name] = text if kind is str else _IS_SAID.get(text, text)
         else:
             found[name] = number("options", name, text, whole=kind is int)
     return found
@@ -56,6 +64,12 @@ def emptied_options(form: Form, known: Mapping[str, Any]) -> frozenset[str]:
 def shown_options(known: Mapping[str, Any]) -> dict[str, str]:
     """Return what the fields hold for the options that a job was given."""
     return {f"options.{name}": shown for name in OPTIONS if (shown := _shown(name, known))}
+
+
+def usual_options(usual: Options) -> dict[str, str]:
+    """Return by names what holds where a field is empty; nothing for what a field cannot say."""
+    found = {name: getattr(usual, name) for name in OPTIONS}
+    return {name: option_text(it) for name, it in found.items() if it is not None or name in _MAY_BE_NONE}
 
 
 def _shown(name: str, known: Mapping[str, Any]) -> str:
@@ -74,10 +88,10 @@ def option_text(value: Any) -> str:
 def options_in_force(options: Options, before: Options | None) -> list[tuple[str, str, str]]:
     """Return each option by its name, its value, and the one that it has before a change, if that differs.
 
-    Not `ping`, which stands in the code alone, and whose address is not shown.
+    Not `ping`, which stands in the code alone and whose address is not shown.
     """
     found = []
-    for name in (option.name for option in fields(options) if option.name != "ping"):
+    for name in OPTIONS:
         value, was = (option_text(getattr(it, name)) for it in (options, before or options))
         found.append((name, value, was if was != value else ""))
     return found

@@ -96,6 +96,23 @@ async def test_a_program_previews_adds_changes_and_removes(
         "trigger": "interval[1:00:00]",
         "trigger_in_words": "every hour",
         "timezone": "UTC",
+        "options": {
+            "arguments": ["customer_id=7"],
+            "misfire_grace_time": 600,
+            "coalesce": True,
+            "max_instances": 1,
+            "overlap": "skip",
+            "max_catch_up": 10,
+            "timeout": None,
+            "retries": 0,
+            "retry_delay": 10.0,
+            "on_crash": "rerun",
+            "queue": "default",
+            "group": None,
+            "alert": True,
+            "ping": False,
+            "jitter": 0.0,
+        },
         "left_out": [],
         "warnings": [],
     }
@@ -107,10 +124,10 @@ async def test_a_program_previews_adds_changes_and_removes(
     job = (await client.get(f"{JOBS}/r-7")).json()
     assert (job["offered"], job["added_while_running"], job["changed"]) == (True, True, None)
     assert (job["added"]["who"], job["added"]["note"]) == ('api: "Anna" (127.0.0.1)', "as he asked")
-    body = {"arguments": {"customer_id": 8}, "version": job["version"]}
+    body = {"arguments": {"customer_id": 8}, "version": job["version"], "options": {"retries": 3}}
     shown = (await client.post(f"{JOBS}/r-7/preview", json=body)).json()
-    assert shown["arguments"] == ["customer_id=8"]
-    answer = await client.patch(f"{JOBS}/r-7", json={**body, "options": {"retries": 3}})
+    assert (shown["arguments"], shown["options"]["retries"]) == (["customer_id=8"], 3)
+    answer = await client.patch(f"{JOBS}/r-7", json=body)
     assert (answer.status_code, answer.json()["said"][:26]) == (200, "r-7 is changed, and due ne")
     job = (await client.get(f"{JOBS}/r-7")).json()
     assert job["options"]["arguments"] == ["customer_id=8"]

@@ -113,3 +113,60 @@ async def test_a_form_for_a_new_job_takes_none_for_a_limit(browser: Browser) -> 
     done = await browser.post(f"/add?function={REMIND}", data=fields_of(shown, 'name="save"'))
     assert done.status_code == 303
     assert job().given == {"misfire_grace_time": None}
+
+
+async def test_all_options_of_people_have_fields_and_come_back_as_they_were_given(browser: Browser) -> None:
+    given: dict[str, Any] = {
+        "timeout": 30,
+        "retries": 2,
+        "retry_delay": 0.5,
+        "misfire_grace_time": 60,
+        "coalesce": False,
+        "max_catch_up": 3,
+        "max_instances": 2,
+        "overlap": "wait-one",
+        "group": "database",
+        "queue": "letters",
+        "on_crash": "skip",
+        "alert": False,
+    }
+    form = {f"options__{name}": str(value) for name, value in given.items()}
+    usual = {"id": "r-7", "arguments__customer_id": "7"}
+    shown = await browser.send_form(f"/add?function={REMIND}", **usual, **form, **NIGHTLY)
+    for name, value in given.items():
+        assert f"{name} {value}" in in_force(shown)
+    done = await browser.post(f"/add?function={REMIND}", data=fields_of(shown, 'name="save"'))
+    assert done.status_code == 303
+    assert job().given == given
+    fields = fields_of(await browser.get("/change?id=r-7"), 'id="preview"')
+    assert {name: fields[f"options.{name}"] for name in given} == {n: str(it) for n, it in given.items()}
+    await changed(browser, arguments__customer_id="8")
+    assert job().given == given
+    await changed(browser, **dict.fromkeys(form, ""))
+    assert job().given == {}
+
+
+async def test_a_field_says_what_holds_where_it_is_empty(browser: Browser) -> None:
+    page = (await browser.get("/add", params={"function": REMIND})).text
+    assert re.search('name="options.misfire_grace_time"[^>]* placeholder="600"', page)
+    assert re.search('name="options.timeout"[^>]* placeholder="none"', page)
+    assert '<select name="options.on_crash"><option value="">rerun, by default</option>' in page
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("coalesce", "perhaps", "coalesce='perhaps' must be True or False"),
+        ("on_crash", "cry", "on_crash='cry' must be 'rerun' or 'skip'"),
+        ("group", "a b", "group='a b'"),
+        ("queue", "a b", "queue='a b'"),
+        ("max_catch_up", "some", "max_catch_up='some' is no whole number"),
+    ],
+)
+async def test_a_wrong_option_is_told_at_its_field(
+    browser: Browser, field: str, value: str, sentence: str
+) -> None:
+    form = {"id": "r-7", "arguments__customer_id": "7", f"options__{field}": value}
+    answer = await browser.send_form(f"/add?function={REMIND}", **form, **NIGHTLY)
+    assert (answer.status_code, 'id="wrong-options"' in answer.text) == (422, True)
+    assert sentence in text_of(answer)
