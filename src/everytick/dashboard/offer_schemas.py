@@ -45,7 +45,8 @@ class Offers(TypedDict):
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # Only the right types, as in code: `true` is no hour, and "5" no number.
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 _Text = Annotated[str | None, Field(max_length=200)]
