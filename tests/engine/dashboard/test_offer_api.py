@@ -158,19 +158,51 @@ async def test_a_program_previews_adds_changes_and_removes(
         ({"arguments": {"customer_id": 7, "text": "x" * 70_000}}, 413, "at most 65536 bytes are taken"),
         ({"arguments": [7]}, 422, "arguments: input should be a valid dictionary"),
         ({"schedule": {"trigger": "cron", "hour": "25"}}, 422, "hour"),
-        ({"schedule": {"trigger": "or", "triggers": []}}, 422, "schedule: input tag 'or'"),
-        ({"schedule": {"trigger": "interval", "func": "os:system"}}, 422, "schedule.interval.func: extra"),
+        (
+            {"schedule": {"trigger": "or", "triggers": []}},
+            422,
+            "schedule: trigger='or' is none of cron,",
+        ),
+        (
+            {"schedule": {"trigger": "interval", "func": "os:system"}},
+            422,
+            "schedule.interval.func: there is no",
+        ),
         ({"schedule": {**HOURLY, "timezone": "Mars"}}, 422, "timezone='Mars'"),
         ({"schedule": {**HOURLY, "hours": 1e300}}, 422, "does not take numbers as large as these"),
-        ({"options": {"ping": "http://169.254.169.254/"}}, 422, "options.ping: extra inputs"),
+        ({"options": {"ping": "http://169.254.169.254/"}}, 422, "options.ping: it stands in the code alone"),
         ({"options": {"overlap": "explode"}}, 422, "overlap='explode' must be 'skip'"),
         ({"options": {"retries": None}}, 422, "retries=None must be a whole number"),
         ({"id": "of-the-code"}, 409, "id: 'of-the-code' is taken by a job of the code"),
         ({"id": "a\u0000b"}, 422, "no control characters"),
         ({"id": "   "}, 422, "not empty"),
         ({"id": "a\u202eb"}, 422, "no control characters"),
-        ({"next_run_time": "now"}, 422, "next_run_time: extra inputs"),
-        ({"replace_existing": True}, 422, "replace_existing: extra inputs"),
+        ({"schedule": {}}, 422, "schedule: give its trigger, one of cron, crontab, interval, date, cal"),
+        ({"schedule": {"trigger": "crn"}}, 422, "did you mean 'cron'?"),
+        (
+            {"schedule": {"trigger": "cron", "hours": 9}},
+            422,
+            "schedule.cron.hours: there is no such field; did you mean 'hour'?",
+        ),
+        (
+            {"schedule": {**HOURLY, "exclude": "sat"}},
+            422,
+            'schedule.interval.exclude: input should be a list, in brackets: ["sat"]',
+        ),
+        (
+            {"schedule": {**HOURLY, "exclude": [["2026-12-24"]]}},
+            422,
+            "schedule.interval.exclude.0: a range of days is a list of two dates, the first and the last one",
+        ),
+        (
+            {"schedule": {"trigger": "cron", "hour": True}},
+            422,
+            "schedule.cron.hour: input should be text or a whole number",
+        ),
+        ({"options": {"retry": 3}}, 422, "options.retry: there is no such field; did you mean 'retries'?"),
+        ({"argument": {}}, 422, "argument: there is no such field; did you mean 'arguments'?"),
+        ({"next_run_time": "now"}, 422, "next_run_time: there is no such field"),
+        ({"replace_existing": True}, 422, "replace_existing: there is no such field"),
     ],
 )
 async def test_what_cannot_be_added_is_one_sentence(
@@ -459,3 +491,20 @@ async def test_a_backfill_takes_only_the_right_types(
     answer = await client.post("/api/v1/backfills", json={"job": "of-the-code", "from": "2h", **wrong})
     [name] = wrong
     assert (answer.status_code, answer.json()["error"].startswith(f"{name}: ")) == (422, True), answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"[]", "the request: give a JSON object, { }"),
+        (b'"x"', "the request: give a JSON object, { }"),
+        (b"{", "the request is not JSON"),
+        (b'{"function": "\xff"}', "the request is not JSON, which is UTF-8"),
+    ],
+)
+async def test_what_is_no_object_is_told_in_our_words(
+    client: httpx.AsyncClient, body: bytes, sentence: str
+) -> None:
+    for path in (f"{JOBS}/preview", JOBS):
+        answer = await client.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()) == (422, {"error": sentence})
