@@ -21,12 +21,25 @@ from .holidays import FIRST_YEAR, LAST_YEAR, Calendar
 NAMES = frozenset({"exclude", "shift"})
 SHIFTS: tuple[str, ...] = get_args(ticks.Shift)
 
-_FORMS = (
+# How days are written in code.
+IN_CODE = (
     "write a date ('2026-12-24'), a range of dates (('2026-12-24', '2027-01-01')), weekdays ('sat-sun'),"
     " holidays('DE', 'BY'), or a list of these"
 )
 _WORKDAY = re.compile("(first|last) +workday")
 _WHY_NO_WORKDAY = "exclude= leaves out each day from Monday to Friday, so that there is no workday"
+
+
+class NoDayError(ValueError):
+    """A value is no day to leave out. What would be right is written otherwise in code than in a form."""
+
+    def __init__(self, wrong: str, hint: str = "") -> None:
+        super().__init__(f"{wrong}: {IN_CODE}{hint}")
+        self._wrong, self._hint = wrong, hint
+
+    def where_written(self, how: str) -> str:
+        """Return the sentence for a place where days are written in another way than in code."""
+        return f"{self._wrong}: {how}{self._hint}"
 
 
 def split(trigger: Any, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -174,12 +187,12 @@ def _date(value: Any) -> date:
             if "exclude=" in str(problem):
                 raise
             hint = nearest(value, WEEKDAYS) if len(value) < 12 else ""
-            raise ValueError(f"exclude={value!r:.200} is no day: {_FORMS}{hint}") from None
+            raise NoDayError(f"exclude={value!r:.200} is no day", hint) from None
     if isinstance(value, date):
         return _within(value, value)
     if isinstance(value, Mapping) and hasattr(value, "country"):
         raise ValueError("exclude= takes everytick's own holidays('DE', 'BY'), which keeps the days it found")
-    raise ValueError(f"exclude={value!r:.200} is no day: {_FORMS}")
+    raise NoDayError(f"exclude={value!r:.200} is no day")
 
 
 def _within(day: date, value: Any) -> date:

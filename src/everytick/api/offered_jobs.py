@@ -112,9 +112,13 @@ class OfferedJobs(SchedulerClient):
     Every method raises WrongFieldError, NotNowError, NoSuchJobError or LedgerError; nothing was changed then.
     """
 
-    def __init__(self, offers: Mapping[str, Offer], who: str) -> None:
+    def __init__(
+        self, offers: Mapping[str, Offer], who: str, how_days_are_written: str = exclusions.IN_CODE
+    ) -> None:
+        """`how_days_are_written`: what to write in the place that people use, for the sentences about it."""
         super().__init__(who)
         self._offers = offers
+        self._how_days_are_written = how_days_are_written
 
     @property
     def usual(self) -> Options:
@@ -245,10 +249,13 @@ class OfferedJobs(SchedulerClient):
     def _read(self, wanted: Mapping[str, Any], known: Schedule | None = None) -> Schedule:
         with _field("schedule"):
             trigger, arguments = _trigger(wanted)
-            if known is not None and trigger is None:
-                return exclusions.changed(known, arguments)
-            kept = {} if known is None else exclusions.of(known, arguments)
-            return self._schedule(trigger, {**arguments, **kept})
+            try:
+                if known is not None and trigger is None:
+                    return exclusions.changed(known, arguments)
+                kept = {} if known is None else exclusions.of(known, arguments)
+                return self._schedule(trigger, {**arguments, **kept})
+            except exclusions.NoDayError as problem:
+                raise ValueError(problem.where_written(self._how_days_are_written)) from None
 
     def _given(self, options: Mapping[str, Any]) -> dict[str, Any]:
         for name in options:

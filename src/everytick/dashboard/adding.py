@@ -24,7 +24,7 @@ from .addresses import below_root, url
 from .answers import ReadingRoute
 from .forms import Form, read_form
 from .job_forms import MOST_TEXT, fields_of, wanted
-from .offered import FIRES, LEFT_OUT, NOT_LOADED, OfferActions, default_of
+from .offered import DAYS_IN_A_FIELD, FIRES, LEFT_OUT, NOT_LOADED, OfferActions, default_of
 from .problems import Problem
 from .processes import reading, schedule_state
 from .rendering import page
@@ -97,7 +97,7 @@ async def remove(request: Request) -> Response:
 
 
 def _add(request: Request, function: str, form: Form) -> Response:
-    acts = OfferActions(request)
+    acts = OfferActions(request, DAYS_IN_A_FIELD)
     offer = acts.offer(function)
     shown = _Shown(offer, _values(form))
     try:
@@ -112,7 +112,7 @@ def _add(request: Request, function: str, form: Form) -> Response:
 
 
 def _change(request: Request, id: str, form: Form) -> Response:
-    acts = OfferActions(request)
+    acts = OfferActions(request, DAYS_IN_A_FIELD)
     changes, offer = acts.as_it_is(id)
     shown = _Shown(offer, _values(form), changes)
     version = form.get("version")

@@ -38,6 +38,16 @@ NOT_LOADED = (
 # default are shown.
 FIRES, LEFT_OUT, _SHOWN = 10, 10, 80
 
+# How days to leave out are written.
+DAYS_IN_JSON = (
+    'write a date ("2026-12-24"), a range of dates (["2026-12-24", "2027-01-01"]), weekdays ("sat-sun"), or'
+    ' public holidays ({"country": "DE", "subdivision": "BY"})'
+)
+DAYS_IN_A_FIELD = (
+    "write a date (2026-12-24), a range of dates (2026-12-24 to 2027-01-01) or weekdays (sat-sun), with"
+    " commas between several; public holidays have a field of their own"
+)
+
 
 class OfferActions:
     """What one visitor may do with jobs of offered functions.
@@ -46,12 +56,12 @@ class OfferActions:
         Problem: it cannot be done; with the status that says why, and the field. Nothing was changed.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, how_days_are_written: str = DAYS_IN_JSON) -> None:
         offers: Mapping[str, Offer] | None = request.app.state.declared().offers
         if offers is None:
             raise Problem(409, NOT_LOADED)
         self._offers = offers
-        self._jobs = OfferedJobs(offers, request.state.visitor.who)
+        self._jobs = OfferedJobs(offers, request.state.visitor.who, how_days_are_written)
 
     def offer(self, function: str) -> Offer:
         """Return a function that the code offers."""

@@ -192,3 +192,29 @@ async def test_what_is_no_country_is_one_sentence(
         for path in (f"{JOBS}/preview", JOBS):
             answer: httpx.Response = await client.post(path, json={**BODY, "schedule": schedule})
             assert (answer.status_code, sentence in answer.json()["error"]) == (422, True), answer.text
+
+
+async def test_a_wrong_day_is_told_with_what_is_written_there(browser: Browser) -> None:
+    answer = await browser.send_form(f"/add?function={REMIND}", **NINE, exclude="2026-02-30")
+    said = text_of(answer)
+    assert (
+        "exclude='2026-02-30' is no day: write a date (2026-12-24), a range of dates (2026-12-24 to" in said
+    )
+    assert "public holidays have a field of their own" in said
+    SchedulerClient().add_job(offered_tasks.remind, "cron", hour=9, args=[7], id="r-7")
+    fields = fields_of(await browser.get("/change?id=r-7"), 'id="preview"')
+    answer = await browser.post("/change?id=r-7", data={**fields, "exclude": "someday"})
+    assert "(2026-12-24 to 2027-01-01)" in text_of(answer)
+
+
+async def test_a_program_is_told_how_days_are_written_in_json(scheduler: AsyncIOScheduler) -> None:
+    scheduler.offer(offered_tasks.remind)
+    async with client_of(dashboard(scheduler)) as client:
+        for day in ("2026-02-30", 'holidays("DE")'):
+            schedule = {"trigger": "interval", "hours": 1, "exclude": [day]}
+            answer = await client.post(f"{JOBS}/preview", json={**BODY, "schedule": schedule})
+            error = answer.json()["error"]
+            assert answer.status_code == 422
+            assert '(["2026-12-24", "2027-01-01"])' in error
+            assert '({"country": "DE", "subdivision": "BY"})' in error
+            assert "holidays('DE', 'BY')" not in error
