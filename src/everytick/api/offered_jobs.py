@@ -27,6 +27,7 @@ from everytick.store.records import AddedRow, JobState
 from . import crontab, exclusions, holidays
 from .client import SchedulerClient
 from .control import added_row, may_change
+from .cron_fields import FIELDS as CRON_FIELDS
 from .declare import shown_name
 
 # An address that is called stands in the code: who adds jobs must not choose what this machine connects to.
@@ -315,8 +316,14 @@ def _trigger(wanted: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     arguments = {name: it for name, it in wanted.items() if name != "trigger" and it is not None}
     if isinstance(days := arguments.get("exclude"), list):
         arguments["exclude"] = _with_calendars(days)
-    if wanted.get("trigger") != "crontab":
-        return wanted.get("trigger"), arguments
+    trigger = wanted.get("trigger")
+    if trigger == "cron" and not arguments.keys() & set(CRON_FIELDS):
+        raise ValueError(
+            "no field of the calendar is given, so that it would be due every second: give at least one, such"
+            " as hour, or second='*' if that is meant"
+        )
+    if trigger != "crontab":
+        return trigger, arguments
     return "cron", crontab.fields_of(str(arguments.pop("line", ""))) | arguments
 
 

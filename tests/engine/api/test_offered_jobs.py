@@ -51,6 +51,8 @@ def test_a_draft_says_when_it_will_be_due_and_writes_nothing(
         ({"schedule": {"trigger": "sundial"}}, "schedule", "unknown trigger 'sundial'"),
         ({"schedule": {**HOURLY, "nonsense": 1}}, "schedule", "nonsense= is neither"),
         ({"schedule": {**HOURLY, "exclude": ["someday"]}}, "schedule", "exclude='someday' is no day"),
+        ({"schedule": {"trigger": "cron"}}, "schedule", "it would be due every second: give at least one"),
+        ({"schedule": {"trigger": "cron", "jitter": 5}}, "schedule", "it would be due every second"),
         ({"schedule": None}, "schedule", "give a trigger"),
         ({"options": {"retries": -1}}, "options", "retries=-1 must be a whole number"),
         ({"options": {"ping": "https://example.org"}}, "options", "'ping' stands in the code alone"),
@@ -277,3 +279,8 @@ def test_of_many_at_once_one_adds_a_job_and_one_changes_it(
     assert at_once(drafts) == ["NotNowError"] * 5 + ["kept"]
     entries = found_in(scheduler.ledger, "SELECT action FROM scheduler_audit ORDER BY audit_id")
     assert [entry["action"] for entry in entries] == ["add", "change"]
+
+
+def test_a_job_of_every_second_is_one_that_says_so(jobs: OfferedJobs) -> None:
+    draft = jobs.draft(FIRST, wanted(schedule={"trigger": "cron", "second": "*"}))
+    assert draft.job.schedule.text == "cron[second='*']"
