@@ -116,8 +116,7 @@ class BackfillRequests(RunRequests):
             LedgerError: the ledger cannot be used; nothing was asked.
         """
         check_note(note)
-        _check_number("rate", rate, MOST_RATE, or_none=True)
-        _check_number("max_instances", max_instances, MOST_INSTANCES)
+        check_pace(rate, max_instances)
         wanted, found = self._wanted(job_id, start, end, only_missed)
         if not found.number:
             raise ScheduleError(f"there is nothing to do: {self._none(wanted)}")
@@ -260,6 +259,12 @@ def refuse_overlapping(connection: Connection, wanted: Wanted) -> None:
             f"backfill {other} of the job {wanted.job_id!r} goes on, and has times in common with this one:"
             " wait for its end, or stop it"
         )
+
+
+def check_pace(rate: Any, max_instances: Any) -> None:
+    """Raise ScheduleError unless so many runs may begin in a minute, and be under way at once."""
+    _check_number("rate", rate, MOST_RATE, or_none=True)
+    _check_number("max_instances", max_instances, MOST_INSTANCES)
 
 
 def _within(patience: float) -> Callable[[], None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from everytick.api.backfills import BackfillPreview, NoSuchBackfillError
+from everytick.api.backfills import BackfillPreview, NoSuchBackfillError, check_pace
 from everytick.api.client import SchedulerClient
 from everytick.api.control import NoSuchJobError
 from everytick.errors import LedgerError, ScheduleError
@@ -200,6 +200,23 @@ def _sentences(status: int) -> Iterator[None]:
 
 def _span(start: str, end: str | None) -> tuple[datetime, datetime | None]:
     return moment("from", start), None if not end else moment("to", end)
+
+
+def pace_of(rate: str, max_instances: str) -> tuple[int | None, int]:
+    """Return the pace that the fields of a backfill ask for: runs in a minute, and at once.
+
+    Raises:
+        Problem: a backfill cannot have it.
+    """
+    found = []
+    for label, text in (("runs in a minute", rate.strip()), ("runs at once", max_instances.strip())):
+        if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise Problem(422, f"{label}: {text!r:.40} is no whole number")
+        found.append(int(text) if text else None)
+    pace = found[0], 1 if found[1] is None else found[1]
+    with _sentences(422):
+        check_pace(*pace)
+    return pace
 
 
 def moment(name: str, text: str, *, ahead: bool = False) -> datetime:

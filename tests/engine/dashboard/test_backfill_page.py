@@ -151,6 +151,35 @@ async def test_a_preview_that_means_nothing_says_so(client: httpx.AsyncClient) -
     )
 
 
+async def test_a_preview_says_how_many_run_at_once_and_how_long_the_rate_takes(
+    client: httpx.AsyncClient,
+) -> None:
+    asked = {"job": "report/daily", **SPAN}
+    assert "Each gets a run, one after another." in text_of(await client.get("/backfills", params=asked))
+    said = text_of(await client.get("/backfills", params={**asked, "rate": "2", "max_instances": "3"}))
+    assert (
+        "Each gets a run, up to 3 at once. At most 2 of them begin in a minute, so it takes 1 min 30 s at"
+        in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("pace", "sentence"),
+    [
+        ({"rate": "0"}, "rate=0 must be a whole number from 1 to 6,000"),
+        ({"rate": "abc"}, "runs in a minute: 'abc' is no whole number"),
+        ({"max_instances": "1000"}, "max_instances=1000 must be a whole number from 1 to 100"),
+        ({"max_instances": "1.5"}, "runs at once: '1.5' is no whole number"),
+    ],
+)
+async def test_a_pace_that_is_refused_later_is_refused_in_the_preview(
+    client: httpx.AsyncClient, pace: dict[str, str], sentence: str
+) -> None:
+    shown = await client.get("/backfills", params={"job": "report/daily", **SPAN, **pace})
+    assert sentence in text_of(shown)
+    assert "begin-backfill" not in shown.text
+
+
 # --- previews that count for long
 
 
