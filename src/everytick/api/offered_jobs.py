@@ -29,6 +29,7 @@ from .client import SchedulerClient
 from .control import added_row, may_change
 from .cron_fields import FIELDS as CRON_FIELDS
 from .declare import shown_name
+from .requests import NotNowError
 
 # An address that is called stands in the code: who adds jobs must not choose what this machine connects to.
 _OF_THE_CODE = ("ping",)
@@ -44,10 +45,6 @@ class WrongFieldError(ScheduleError):
     def __init__(self, field: str, problem: object) -> None:
         super().__init__(str(problem))
         self.field = field
-
-
-class NotNowError(ScheduleError):
-    """It cannot be done as things are: the id is taken, the job is not offered, or was changed meanwhile."""
 
 
 class TakenError(NotNowError):

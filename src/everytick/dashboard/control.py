@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from everytick.api.backfills import BackfillPreview, NoSuchBackfillError, check_pace
+from everytick.api.backfills import BackfillPreview, NoSuchBackfillError, WrongSpanError, check_pace
 from everytick.api.client import SchedulerClient
 from everytick.api.control import NoSuchJobError
+from everytick.api.requests import NotNowError
 from everytick.errors import LedgerError, ScheduleError
 from everytick.model import ticks
 from everytick.read.resuming import paused_job_of
@@ -26,6 +27,8 @@ from .problems import UNAVAILABLE, Problem
 from .processes import reading
 
 LONGEST_NOTE = 500
+# The times of a backfill, as requests name them.
+_SPAN = {"start": "from", "end": "to"}
 # For how long the ticks of a backfill are counted that somebody only looks at.
 _PREVIEW_SECONDS = 2.0
 
@@ -192,6 +195,11 @@ def _sentences(status: int) -> Iterator[None]:
         yield
     except (NoSuchJobError, NoSuchBackfillError) as problem:
         raise Problem(404, str(problem)) from None
+    except NotNowError as problem:
+        raise Problem(409, str(problem)) from None
+    except WrongSpanError as problem:
+        name = _SPAN[problem.argument]
+        raise Problem(status, f"{name}: {problem}", name) from None
     except ScheduleError as problem:
         raise Problem(status, str(problem)) from None
     except LedgerError as problem:

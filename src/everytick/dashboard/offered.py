@@ -10,12 +10,12 @@ from everytick.api.control import NoSuchJobError
 from everytick.api.offered_jobs import (
     Draft,
     HolidaysOf,
-    NotNowError,
     OfferedJobs,
     TakenError,
     Wanted,
     WrongFieldError,
 )
+from everytick.api.requests import NotNowError
 from everytick.errors import LedgerError, ScheduleError
 from everytick.model.job import Options
 from everytick.model.offers import Offer, Parameter
