@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from . import offer_schemas
 
 # What lies in what: models by the last part of the place of an error in them.
-_SCHEDULES = {
+_SCHEDULES: Mapping[str, type[BaseModel]] = {
     "cron": offer_schemas.CronSchedule,
     "crontab": offer_schemas.CrontabSchedule,
     "interval": offer_schemas.IntervalSchedule,
