@@ -23,6 +23,7 @@ from everytick.model.schedule import Schedule, from_text
 from everytick.store import pauses
 from everytick.store.connections import Connection
 from everytick.store.records import AddedRow, JobState
+from everytick.text.instants import parse
 
 from . import crontab, exclusions, holidays
 from .client import SchedulerClient
@@ -82,17 +83,19 @@ class Draft:
     """A job as it would be kept.
 
     row: what the ledger has of it, for a change. warnings: what a person should know before it is kept.
+    note: on the date of a job with one tick, if that is at an odd time of the clock.
     """
 
     job: Job
     row: AddedRow | None
     is_named: bool
     warnings: Sequence[str]
+    note: str = ""
 
     def fires(self, limit: int) -> list[tuple[int, str]]:
         """Return its coming ticks, in microseconds UTC, with notes on those at odd times of the clock."""
         if self.job.only_tick is not None:
-            return [(self.job.only_tick, "")]
+            return [(self.job.only_tick, self.note)]
         known = self.job.schedule
         return [(tick, known.ticks.note(tick)) for tick in islice(_ticks(known), limit)]
 
@@ -152,7 +155,8 @@ class OfferedJobs(SchedulerClient):
         former = None
         if self.ledger.exists():
             former = self._execute(lambda connection: _check_free(connection, job.id, is_named=is_named))
-        return Draft(job, None, is_named, [*self._warnings(job), *_of_former(former)])
+        warnings = [*self._warnings(job), *_of_former(former)]
+        return Draft(job, None, is_named, warnings, _note_on_date(wanted, job.schedule))
 
     def as_it_is(self, job_id: str) -> tuple[Draft, Offer]:
         """Return a job that was added, and its function, which may take other arguments by now."""
@@ -199,7 +203,7 @@ class OfferedJobs(SchedulerClient):
         given = {**kept, **self._given(wanted.options)}
         job = replace(job, given=given, options=self._options(given))
         self._check(job)
-        return Draft(job, row, True, self._warnings(job))
+        return Draft(job, row, True, self._warnings(job), _note_on_date(wanted, job.schedule))
 
     def keep(self, draft: Draft, note: str | None = None) -> bool:
         """Keep a drafted job; return False if the very same is there already."""
@@ -283,6 +287,15 @@ class OfferedJobs(SchedulerClient):
             late = job.too_late(job.due(job.only_tick), ticks.now())
             found.append("its date is past: it is recorded as skipped" if late else "it runs at once")
         return found
+
+
+def _note_on_date(wanted: Wanted, known: Schedule) -> str:
+    """Return a note on a date that the clock does not show, or shows twice; "" if it has an offset."""
+    given = wanted.schedule or {}
+    if given.get("trigger") != "date" or given.get("run_date") is None:
+        return ""
+    moment = parse(str(given["run_date"]))
+    return "" if moment.tzinfo else ticks.note_on_wall_clock(moment, known.zone)
 
 
 def _name(wanted: str | None, usual: str) -> str:

@@ -285,3 +285,23 @@ def test_of_many_at_once_one_adds_a_job_and_one_changes_it(
 def test_a_job_of_every_second_is_one_that_says_so(jobs: OfferedJobs) -> None:
     draft = jobs.draft(FIRST, wanted(schedule={"trigger": "cron", "second": "*"}))
     assert draft.job.schedule.text == "cron[second='*']"
+
+
+@pytest.mark.parametrize(
+    ("run_date", "note"),
+    [
+        ("2098-03-30T02:30", "the clock jumps over the planned time this day: due at 03:00"),
+        ("2098-10-26T02:30", "02:30 comes twice this day: due at the first only"),
+        ("2098-10-26T02:30+01:00", ""),
+        ("2098-10-26T04:30", ""),
+    ],
+)
+def test_a_date_that_the_clock_does_not_show_once_has_a_note(
+    jobs: OfferedJobs, run_date: str, note: str
+) -> None:
+    schedule = {"trigger": "date", "run_date": run_date, "timezone": "Europe/Berlin"}
+    draft = jobs.draft(FIRST, wanted(schedule=schedule))
+    assert [found for _tick, found in draft.fires(10)] == [note]
+    jobs.keep(jobs.draft(FIRST, wanted()))
+    changed = jobs.draft_change("r-7", wanted(schedule=schedule))
+    assert [found for _tick, found in changed.fires(10)] == [note]

@@ -22,7 +22,9 @@ from .zones import (
     MICROSECOND,
     SECOND,
     ambiguous,
+    comes_twice,
     instant_of_wall,
+    jumped_over,
     occurrences,
     set_back,
     spans,
@@ -114,10 +116,10 @@ class CronTicks:
     def note(self, tick: int) -> str:
         wall = wall_clock(tick, self._zone)
         if self._next_match(wall - MICROSECOND) != wall:
-            return f"the clock jumps over the planned time this day: due at {wall:%H:%M}"
+            return jumped_over(wall)
         if ambiguous(wall, self._zone):
             again = "" if self._every_hour else ": due at the first only"
-            return f"{wall:%H:%M} comes twice this day{again}"
+            return f"{comes_twice(wall)}{again}"
         return ""
 
     def _next_wall_time(self, after: int) -> int | None:
