@@ -298,7 +298,7 @@ def _schedule(wanted: Wanted) -> Schedule:
 
 
 def _read(connection: Connection, backfill_id: Any) -> backfills.Backfill:
-    is_number = isinstance(backfill_id, int) and 0 < backfill_id < 2**63
+    is_number = type(backfill_id) is int and 0 < backfill_id < 2**63
     found = backfills.read(connection, backfill_id) if is_number else None
     if found is None:
         raise NoSuchBackfillError(no_backfill(backfill_id))

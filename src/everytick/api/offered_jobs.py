@@ -7,6 +7,7 @@ code offers, and never looked up or imported. All else is as by `add_job` of a `
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -83,7 +84,8 @@ class Draft:
     """A job as it would be kept.
 
     row: what the ledger has of it, for a change. warnings: what a person should know before it is kept.
-    note: on the date of a job with one tick, if that is at an odd time of the clock.
+    note: on the date of a job with one tick, if that is at an odd time of the clock. is_same: a change that
+    changes nothing.
     """
 
     job: Job
@@ -91,6 +93,7 @@ class Draft:
     is_named: bool
     warnings: Sequence[str]
     note: str = ""
+    is_same: bool = False
 
     def fires(self, limit: int) -> list[tuple[int, str]]:
         """Return its coming ticks, in microseconds UTC, with notes on those at odd times of the clock."""
@@ -137,6 +140,8 @@ class OfferedJobs(SchedulerClient):
         # So that the field is named whose value is wrong.
         self._read(wanted.schedule)
         options, name = self._given(wanted.options), _name(wanted.name, offer.name)
+        if wanted.job_id in (".", ".."):
+            raise WrongFieldError("id", f"id: {wanted.job_id!r} is no part of an address: give another")
         with _field("id"):
             job = self._declared_job(
                 offer.function,
@@ -203,10 +208,13 @@ class OfferedJobs(SchedulerClient):
         given = {**kept, **self._given(wanted.options)}
         job = replace(job, given=given, options=self._options(given))
         self._check(job)
-        return Draft(job, row, True, self._warnings(job), _note_on_date(wanted, job.schedule))
+        note = _note_on_date(wanted, job.schedule)
+        return Draft(job, row, True, self._warnings(job), note, _said(job, offer) == _said(known.job, offer))
 
     def keep(self, draft: Draft, note: str | None = None) -> bool:
         """Keep a drafted job; return False if the very same is there already."""
+        if draft.is_same:
+            return False
         if draft.row is not None:
             kept = self._write(draft.job, functools.partial(may_change, draft.row), note)
             if kept is None:
@@ -303,6 +311,13 @@ def _name(wanted: str | None, usual: str) -> str:
         if wanted and not wanted.isprintable():
             raise ValueError(f"{wanted!r:.80} has control characters, or halves of characters")
         return shown_name(wanted or usual)
+
+
+def _said(job: Job, offer: Offer) -> str:
+    """Return text that is the same of two jobs only if all is that people can change."""
+    call = offer.given(job.args, job.kwargs) or [job.args, job.kwargs]
+    said = [job.name, call, job.annotated, job.schedule.data, job.given]
+    return json.dumps(said, sort_keys=True)
 
 
 def _ticks(schedule: Schedule) -> Iterator[int]:

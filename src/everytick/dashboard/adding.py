@@ -104,8 +104,8 @@ def _add(request: Request, function: str, form: Form) -> Response:
         _check_length(shown.values)
         shown.preview = acts.draft(function, wanted(form, offer))
         if form.get("save"):
-            acts.keep(shown.preview, form.get("note"))
-            return _to_job(request, shown.preview.job.id, "added")
+            changed, _said = acts.keep(shown.preview, form.get("note"))
+            return _to_job(request, shown.preview.job.id, "added" if changed else "same")
     except Problem as problem:
         return _page(request, _refused(shown, problem))
     return _page(request, shown)
@@ -122,8 +122,8 @@ def _change(request: Request, id: str, form: Form) -> Response:
             raise Problem(422, "version: which one did you see? Load the page again")
         shown.preview = acts.draft_change(id, wanted(form, offer, changes), int(version))
         if form.get("save"):
-            acts.keep(shown.preview, form.get("note"))
-            return _to_job(request, id, "changed")
+            changed, _said = acts.keep(shown.preview, form.get("note"))
+            return _to_job(request, id, "changed" if changed else "same")
     except Problem as problem:
         return _page(request, _refused(shown, problem))
     return _page(request, shown)

@@ -93,7 +93,10 @@ class OfferActions:
         """Keep a drafted job; return whether that changed anything, and the sentence about it."""
         with _problems():
             changed = self._jobs.keep(draft, checked_note(note))
-        done = "is changed" if draft.row else "is added" if changed else "was there already, the very same"
+        if draft.row:
+            done = "is changed" if changed else "is as it was"
+        else:
+            done = "is added" if changed else "was there already, the very same"
         fires = draft.fires(1)
         due = f", and due next {when(fires[0][0], draft.job.schedule.zone)}" if fires else ""
         return changed, f"{draft.job.id} {done}{due}."

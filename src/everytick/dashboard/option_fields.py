@@ -103,6 +103,8 @@ def number(field: str, name: str, text: str, *, whole: bool) -> int | float:
     Raises:
         Problem: it is none.
     """
+    if text.isascii() and text.isdigit() and not _NUMBER.fullmatch(text):
+        raise Problem(422, f"{field}: {name}={text!r:.40} is too large a number", field)
     if not _NUMBER.fullmatch(text) or (whole and "." in text):
         raise Problem(422, f"{field}: {name}={text!r:.40} is no {'whole ' if whole else ''}number", field)
     return float(text) if "." in text else int(text)

@@ -176,6 +176,18 @@ async def test_a_program_previews_adds_changes_and_removes(
         ({"id": "of-the-code"}, 409, "id: 'of-the-code' is taken by a job of the code"),
         ({"id": "a\u0000b"}, 422, "no control characters"),
         ({"id": "   "}, 422, "not empty"),
+        ({"id": ".."}, 422, "id: '..' is no part of an address: give another"),
+        (
+            {"arguments": {"customer_id": 10**400}},
+            422,
+            "customer_id is a whole number of more than 308",
+        ),
+        ({"arguments": {"customer_id": 7, "": 1}}, 422, "'': remind takes no such argument"),
+        (
+            {"schedule": {**HOURLY, "jitter": 1e18}},
+            422,
+            "seconds, 0 or more, at most a century",
+        ),
         ({"id": "a\u202eb"}, 422, "no control characters"),
         ({"schedule": {}}, 422, "schedule: give its trigger, one of cron, crontab, interval, date, cal"),
         ({"schedule": {"trigger": "crn"}}, 422, "did you mean 'cron'?"),
@@ -245,7 +257,7 @@ async def test_deep_and_broken_json_is_refused(client: httpx.AsyncClient) -> Non
         assert set(answer.json()) == {"error"}
 
 
-@pytest.mark.parametrize("job_id", ["a/b", "ünï", "x/preview", "50%", "a?b=c#d", "<b>'\"", "..", "preview"])
+@pytest.mark.parametrize("job_id", ["a/b", "ünï", "x/preview", "50%", "a?b=c#d", "<b>'\"", "...", "preview"])
 async def test_an_id_may_have_any_characters_that_are_seen(client: httpx.AsyncClient, job_id: str) -> None:
     assert (await client.post(JOBS, json={**REMIND, "id": job_id})).status_code == 201
     address = httpx.URL("http://here", raw_path=f"{JOBS}/".encode() + _quoted(job_id))
@@ -508,3 +520,18 @@ async def test_what_is_no_object_is_told_in_our_words(
     for path in (f"{JOBS}/preview", JOBS):
         answer = await client.post(path, content=body, headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()) == (422, {"error": sentence})
+
+
+async def test_a_change_of_nothing_is_none(client: httpx.AsyncClient, scheduler: AsyncIOScheduler) -> None:
+    await client.post(JOBS, json={**REMIND, "options": {"retries": 1}})
+    version = (await client.get(f"{JOBS}/r-7")).json()["version"]
+    for body in ({}, {"arguments": {"customer_id": 7}, "schedule": HOURLY, "options": {"retries": 1}}):
+        answer = await client.patch(f"{JOBS}/r-7", json=body)
+        assert (answer.status_code, answer.json()["changed"]) == (200, False)
+        assert answer.json()["said"].startswith("r-7 is as it was, and due next 20")
+    assert (await client.get(f"{JOBS}/r-7")).json()["version"] == version
+    assert [it["action"] for it in found_in(scheduler.ledger, "SELECT action FROM scheduler_audit")] == [
+        "add"
+    ]
+    body = {"options": {"retries": 2}}
+    assert (await client.patch(f"{JOBS}/r-7", json=body)).json()["changed"] is True

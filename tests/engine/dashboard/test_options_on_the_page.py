@@ -161,6 +161,7 @@ async def test_a_field_says_what_holds_where_it_is_empty(browser: Browser) -> No
         ("group", "a b", "group='a b'"),
         ("queue", "a b", "queue='a b'"),
         ("max_catch_up", "some", "max_catch_up='some' is no whole number"),
+        ("max_instances", "9" * 17, "is too large a number"),
     ],
 )
 async def test_a_wrong_option_is_told_at_its_field(
@@ -170,3 +171,17 @@ async def test_a_wrong_option_is_told_at_its_field(
     answer = await browser.send_form(f"/add?function={REMIND}", **form, **NIGHTLY)
     assert (answer.status_code, 'id="wrong-options"' in answer.text) == (422, True)
     assert sentence in text_of(answer)
+
+
+async def test_a_change_of_nothing_says_so(browser: Browser) -> None:
+    added(timeout=30)
+    fields = fields_of(await browser.get("/change?id=r-7"), 'id="preview"')
+    shown = await browser.post("/change?id=r-7", data=fields)
+    done = await browser.post("/change?id=r-7", data=fields_of(shown, 'name="save"'))
+    assert (done.status_code, done.headers["location"]) == (303, "/job?id=r-7&done=same")
+    assert "nothing was changed" in text_of(await browser.get(done.headers["location"]))
+
+
+async def test_what_is_said_of_the_id_stands_behind_it(browser: Browser) -> None:
+    page = text_of(await browser.get("/add", params={"function": REMIND}))
+    assert re.search(r" id it stays for good; such as reminder-42 name ", page)
