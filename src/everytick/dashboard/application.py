@@ -37,6 +37,9 @@ _ABOUT = (
     " offset or are in the scheduler's zone. An error is an object with one sentence in `error`."
 )
 
+# So FastAPI says that a body is text of another encoding.
+_UNREADABLE = "There was an error parsing the body"
+
 
 def create_app(
     ledger: Ledger,
@@ -149,8 +152,7 @@ def _answer_in_sentences(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, found: HTTPException) -> Response:
-        if found.status_code == 400 and request.method != "GET":
-            # So FastAPI says that it is text of another encoding.
+        if found.detail == _UNREADABLE:
             return problem_response(request, Problem(422, "the request is not JSON, which is UTF-8"))
         sentences = {404: "there is no such page", 405: "that cannot be done here"}
         sentence = sentences.get(found.status_code, str(found.detail))
