@@ -124,7 +124,9 @@ def _days_given(form: Form, known: Schedule | None) -> dict[str, Any]:
     shown = {} if known is None else days_fields(known)
     found: dict[str, Any] = {}
     if any(form.get(name).strip() != shown.get(name, "") for name in DAYS):
-        found["exclude"] = [*map(_days, _listed(form, "exclude")), *map(_holidays, _listed(form, "holidays"))]
+        # Where the days are more than the fields hold, these are empty, and the days stay.
+        named = [one for one in _listed(form, "exclude") if one != "none"]
+        found["exclude"] = [*map(_days, named), *map(_holidays, _listed(form, "holidays"))]
     if form.get("shift") and found.get("exclude") != []:
         # Without such days there is nothing to move.
         found["shift"] = form.get("shift")

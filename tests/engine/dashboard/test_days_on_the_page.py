@@ -143,6 +143,9 @@ def test_more_days_than_the_field_holds_stay(jobs: OfferedJobs, scheduler: Async
     form = Form({"trigger": ["cron"], "cron.hour": ["8"], "shift": ["skip"]})
     asked = wanted(form, scheduler.offers["offered_tasks:sweep"], jobs.as_it_is("s")[0])
     assert "except 2027-01-13" in jobs.draft_change("s", asked).job.schedule.text
+    form = Form({"trigger": ["keep"], "exclude": ["none"]})
+    asked = wanted(form, scheduler.offers["offered_tasks:sweep"], jobs.as_it_is("s")[0])
+    assert jobs.draft_change("s", asked).job.schedule.text == "cron[hour='9']"
 
 
 # --- the api
