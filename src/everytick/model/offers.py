@@ -51,9 +51,9 @@ class ArgumentError(ValueError):
     """An argument is wrong; `parameter` is the name of its parameter."""
 
     def __init__(self, parameter: str, problem: object) -> None:
-        # A sentence about a part of it names that part.
-        is_named = str(problem).startswith((f"{parameter} is ", f"{parameter}["))
-        super().__init__(str(problem) if is_named else f"{parameter}: {problem}")
+        said = str(problem)
+        is_named = said.startswith(f"{parameter} is ")
+        super().__init__(f"{parameter}: {'it' + said[len(parameter) :] if is_named else said}")
         self.parameter = parameter
 
 

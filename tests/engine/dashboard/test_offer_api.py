@@ -180,7 +180,7 @@ async def test_a_program_previews_adds_changes_and_removes(
         (
             {"arguments": {"customer_id": 10**400}},
             422,
-            "customer_id is a whole number of more than 308",
+            "customer_id: it is a whole number of more than",
         ),
         ({"arguments": {"customer_id": 7, "": 1}}, 422, "'': remind takes no such argument"),
         (
