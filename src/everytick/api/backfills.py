@@ -26,7 +26,7 @@ from everytick.text.instants import at
 from everytick.text.wording import no_backfill
 
 from .dates import instant_of
-from .requests import RunRequests, check_note, refuse_if_disabled
+from .requests import NotNowError, RunRequests, check_note, refuse_if_disabled
 
 # More runs at once, or in a minute, are most likely not meant.
 MOST_INSTANCES, MOST_RATE = 100, 6_000
@@ -34,6 +34,14 @@ MOST_INSTANCES, MOST_RATE = 100, 6_000
 
 class NoSuchBackfillError(ScheduleError):
     """There is no backfill with this number."""
+
+
+class WrongSpanError(ScheduleError):
+    """No backfill can be made of these times. `argument` is the one that is wrong, `start` or `end`."""
+
+    def __init__(self, sentence: str, argument: str = "start") -> None:
+        super().__init__(sentence)
+        self.argument = argument
 
 
 @dataclass(frozen=True)
@@ -121,11 +129,10 @@ class BackfillRequests(RunRequests):
             LedgerError: the ledger cannot be used; nothing was asked.
         """
         check_note(note)
-        _check_number("rate", rate, MOST_RATE, or_none=True)
-        _check_number("max_instances", max_instances, MOST_INSTANCES)
+        check_pace(rate, max_instances)
         wanted, found = self._wanted(job_id, start, end, only_missed)
         if not found.number:
-            raise ScheduleError(f"there is nothing to do: {self._none(wanted)}")
+            raise WrongSpanError(f"there is nothing to do: {self._none(wanted)}")
 
         def ask(connection: Connection) -> int:
             state = self._existing(connection, job_id)
@@ -209,18 +216,18 @@ class BackfillRequests(RunRequests):
             wanted = Wanted(job_id, state.schedule_data or "", begin, until, only_missed)
             refuse_if_disabled(connection, state)
             if state.exhausted is not None:
-                raise ScheduleError(
+                raise NotNowError(
                     f"the job {job_id!r} was added while running, and has no tick left: it runs no more"
                 )
             try:
                 found = backfills.count(connection, wanted, _schedule(wanted), _within(patience))
             except TimeoutError:
-                raise ScheduleError(
+                raise WrongSpanError(
                     f"the ticks of the job {job_id!r} from {self._span(wanted)} were not counted within"
                     f" {exact_seconds(patience)}: give a shorter time"
                 ) from None
         if found.number is None:
-            raise ScheduleError(
+            raise WrongSpanError(
                 f"a backfill may have {MOST:,} ticks, and the job {job_id!r} has more of them from"
                 f" {self._span(wanted)}: give a shorter time"
             )
@@ -237,12 +244,13 @@ class BackfillRequests(RunRequests):
             begin = instant_of(start, "start", self.timezone)
             until = now if end is None else instant_of(end, "end", self.timezone)
         if until > now:
-            raise ScheduleError(
+            raise WrongSpanError(
                 f"the end of a backfill, {at(until, self.timezone)}, is still to come: ticks to come run at"
-                " their time"
+                " their time",
+                "end",
             )
         if begin > until:
-            raise ScheduleError(
+            raise WrongSpanError(
                 f"the start of a backfill, {at(begin, self.timezone)}, is later than its end,"
                 f" {at(until, self.timezone)}"
             )
@@ -261,10 +269,16 @@ def refuse_overlapping(connection: Connection, wanted: Wanted) -> None:
     """Refuse a backfill beside one of the same job that goes on, and would run the same ticks."""
     other = backfills.overlapping(connection, wanted)
     if other is not None:
-        raise ScheduleError(
+        raise NotNowError(
             f"backfill {other} of the job {wanted.job_id!r} goes on, and has times in common with this one:"
             " wait for its end, or stop it"
         )
+
+
+def check_pace(rate: Any, max_instances: Any) -> None:
+    """Raise ScheduleError unless a backfill may have this rate of runs a minute, and this many at once."""
+    _check_number("rate", rate, MOST_RATE, or_none=True)
+    _check_number("max_instances", max_instances, MOST_INSTANCES)
 
 
 def _within(patience: float) -> Callable[[], None]:
@@ -289,7 +303,7 @@ def _schedule(wanted: Wanted) -> Schedule:
 
 
 def _read(connection: Connection, backfill_id: Any) -> backfills.Backfill:
-    is_number = isinstance(backfill_id, int) and 0 < backfill_id < 2**63
+    is_number = type(backfill_id) is int and 0 < backfill_id < 2**63
     found = backfills.read(connection, backfill_id) if is_number else None
     if found is None:
         raise NoSuchBackfillError(no_backfill(backfill_id))

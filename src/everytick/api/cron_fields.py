@@ -15,6 +15,8 @@ from apscheduler.triggers.cron import CronTrigger
 from everytick.model.kept_data import LONGEST_CRON_FIELD
 from everytick.text.wording import MONTHS, WEEKDAYS, ordinal
 
+# All fields that a cron trigger has.
+FIELDS: tuple[str, ...] = tuple(CronTrigger.FIELD_NAMES)
 _DAYS = [name[:3].lower() for name in WEEKDAYS]
 _NAMES = {"day_of_week": _DAYS, "month": [name[:3].lower() for name in MONTHS]}
 # Each field with its least and its greatest value, and what lies behind the greatest.

@@ -15,18 +15,32 @@ from everytick.errors import nearest
 from everytick.model import schedule, ticks
 from everytick.model.schedule import Schedule
 from everytick.model.ticks.days import WEEKDAYS
+from everytick.text import wording
 
 from .holidays import FIRST_YEAR, LAST_YEAR, Calendar
 
 NAMES = frozenset({"exclude", "shift"})
 SHIFTS: tuple[str, ...] = get_args(ticks.Shift)
 
-_FORMS = (
+# How days are written in code.
+IN_CODE = (
     "write a date ('2026-12-24'), a range of dates (('2026-12-24', '2027-01-01')), weekdays ('sat-sun'),"
     " holidays('DE', 'BY'), or a list of these"
 )
 _WORKDAY = re.compile("(first|last) +workday")
 _WHY_NO_WORKDAY = "exclude= leaves out each day from Monday to Friday, so that there is no workday"
+
+
+class NoDayError(ValueError):
+    """A value is no day to leave out. What would be right is written otherwise in code than in a form."""
+
+    def __init__(self, wrong: str, hint: str = "") -> None:
+        super().__init__(f"{wrong}: {IN_CODE}{hint}")
+        self._wrong, self._hint = wrong, hint
+
+    def where_written(self, how: str) -> str:
+        """Return the sentence for a place where days are written in another way than in code."""
+        return f"{self._wrong}: {how}{self._hint}"
 
 
 def split(trigger: Any, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -173,13 +187,27 @@ def _date(value: Any) -> date:
         except ValueError as problem:
             if "exclude=" in str(problem):
                 raise
-            hint = nearest(value, WEEKDAYS) if len(value) < 12 else ""
-            raise ValueError(f"exclude={value!r:.200} is no day: {_FORMS}{hint}") from None
+            raise NoDayError(f"exclude={value!r:.200} is no day", _meant(value)) from None
     if isinstance(value, date):
         return _within(value, value)
     if isinstance(value, Mapping) and hasattr(value, "country"):
         raise ValueError("exclude= takes everytick's own holidays('DE', 'BY'), which keeps the days it found")
-    raise ValueError(f"exclude={value!r:.200} is no day: {_FORMS}")
+    raise NoDayError(f"exclude={value!r:.200} is no day")
+
+
+def _meant(text: str) -> str:
+    """Return a hint for weekdays that are written otherwise; "" where nobody can tell."""
+    word = text.strip().lower()
+    known = {"weekend": "sat-sun", "weekends": "sat-sun", "weekdays": "mon-fri", "workdays": "mon-fri"}
+    whole = [name.lower() for name in wording.WEEKDAYS]
+    short = next((name[:3] for name in whole if len(word) > 3 and name.startswith(word.rstrip("s"))), None)
+    if found := known.get(word, short):
+        return f"; did you mean {found!r}?"
+    parts = re.split(r"[\s,;]+", word)
+    if len(parts) > 1 and all(_weekdays(part) is not None for part in parts):
+        return f"; give them one by one: {', '.join(map(repr, parts))}"
+    # Of a longer word another day is most likely meant than the one with the most letters in common.
+    return nearest(word, WEEKDAYS) if len(word) < 5 else ""
 
 
 def _within(day: date, value: Any) -> date:
@@ -190,8 +218,8 @@ def _within(day: date, value: Any) -> date:
 
 def _weekdays(text: str) -> set[int] | None:
     """Return the weekdays that a text names, `sat`, `sat-sun` or `fri-mon`; None if it names none."""
-    first, _, last = text.strip().lower().partition("-")
-    last = last or first
+    first, dash, last = text.strip().lower().partition("-")
+    last = last if dash else first
     if first not in WEEKDAYS or last not in WEEKDAYS:
         return None
     begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last)

@@ -7,7 +7,8 @@ code offers, and never looked up or imported. All else is as by `add_job` of a `
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -16,18 +17,21 @@ from typing import Any
 from everytick.app import typed
 from everytick.errors import ScheduleError, nearest
 from everytick.model import functions, ticks
-from everytick.model.job import OPTION_NAMES, Job
+from everytick.model.job import OPTION_NAMES, Job, Options
 from everytick.model.kept_data import read_call
 from everytick.model.offers import ArgumentError, Offer
 from everytick.model.schedule import Schedule, from_text
 from everytick.store import pauses
 from everytick.store.connections import Connection
 from everytick.store.records import AddedRow, JobState
+from everytick.text.instants import parse
 
 from . import crontab, exclusions, holidays
 from .client import SchedulerClient
 from .control import added_row, may_change
+from .cron_fields import FIELDS as CRON_FIELDS
 from .declare import shown_name
+from .requests import NotNowError
 
 # An address that is called stands in the code: who adds jobs must not choose what this machine connects to.
 _OF_THE_CODE = ("ping",)
@@ -43,10 +47,6 @@ class WrongFieldError(ScheduleError):
     def __init__(self, field: str, problem: object) -> None:
         super().__init__(str(problem))
         self.field = field
-
-
-class NotNowError(ScheduleError):
-    """It cannot be done as things are: the id is taken, the job is not offered, or was changed meanwhile."""
 
 
 class TakenError(NotNowError):
@@ -66,8 +66,9 @@ class Wanted:
     """A job as a person asks for it; None keeps, of a change, what there is.
 
     schedule: `trigger`, with the trigger's arguments, `exclude` and `shift`. `crontab` is a trigger here too,
-    with its `line`. Public holidays stand in `exclude` as a `HolidaysOf`. arguments: by parameter. options:
-    those of `add_job` that are given.
+    with its `line`. Public holidays stand in `exclude` as a `HolidaysOf`. In a change `exclude` and `shift`
+    may stand alone: the trigger stays. arguments: by parameter. options: those of `add_job` that are given.
+    without: options that a job had, and has no more: the schedule's defaults hold.
     """
 
     schedule: Mapping[str, Any] | None
@@ -75,6 +76,7 @@ class Wanted:
     job_id: str | None = None
     name: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    without: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -82,17 +84,21 @@ class Draft:
     """A job as it would be kept.
 
     row: what the ledger has of it, for a change. warnings: what a person should know before it is kept.
+    note: on the date of a job with one tick, if that is at an odd time of the clock. is_same: a change that
+    changes nothing.
     """
 
     job: Job
     row: AddedRow | None
     is_named: bool
     warnings: Sequence[str]
+    note: str = ""
+    is_same: bool = False
 
     def fires(self, limit: int) -> list[tuple[int, str]]:
         """Return its coming ticks, in microseconds UTC, with notes on those at odd times of the clock."""
         if self.job.only_tick is not None:
-            return [(self.job.only_tick, "")]
+            return [(self.job.only_tick, self.note)]
         known = self.job.schedule
         return [(tick, known.ticks.note(tick)) for tick in islice(_ticks(known), limit)]
 
@@ -110,9 +116,18 @@ class OfferedJobs(SchedulerClient):
     Every method raises WrongFieldError, NotNowError, NoSuchJobError or LedgerError; nothing was changed then.
     """
 
-    def __init__(self, offers: Mapping[str, Offer], who: str) -> None:
+    def __init__(
+        self, offers: Mapping[str, Offer], who: str, how_days_are_written: str = exclusions.IN_CODE
+    ) -> None:
+        """`how_days_are_written`: what to write in the place that people use, for the sentences about it."""
         super().__init__(who)
         self._offers = offers
+        self._how_days_are_written = how_days_are_written
+
+    @property
+    def usual(self) -> Options:
+        """The options of a job that names none."""
+        return self._options({})
 
     def draft(self, function: str, wanted: Wanted) -> Draft:
         """Return a new job as it would be kept."""
@@ -125,6 +140,8 @@ class OfferedJobs(SchedulerClient):
         # So that the field is named whose value is wrong.
         self._read(wanted.schedule)
         options, name = self._given(wanted.options), _name(wanted.name, offer.name)
+        if wanted.job_id in (".", ".."):
+            raise WrongFieldError("id", f"id: {wanted.job_id!r} is no part of an address: give another")
         with _field("id"):
             job = self._declared_job(
                 offer.function,
@@ -143,7 +160,8 @@ class OfferedJobs(SchedulerClient):
         former = None
         if self.ledger.exists():
             former = self._execute(lambda connection: _check_free(connection, job.id, is_named=is_named))
-        return Draft(job, None, is_named, [*self._warnings(job), *_of_former(former)])
+        warnings = [*self._warnings(job), *_of_former(former)]
+        return Draft(job, None, is_named, warnings, _note_on_date(wanted, job.schedule))
 
     def as_it_is(self, job_id: str) -> tuple[Draft, Offer]:
         """Return a job that was added, and its function, which may take other arguments by now."""
@@ -186,13 +204,17 @@ class OfferedJobs(SchedulerClient):
         if wanted.schedule is not None:
             job = replace(job, schedule=self._read(wanted.schedule, job.schedule))
         job = replace(job, name=_name(wanted.name, job.name))
-        given = {**job.given, **self._given(wanted.options)}
+        kept = {name: it for name, it in job.given.items() if name not in wanted.without}
+        given = {**kept, **self._given(wanted.options)}
         job = replace(job, given=given, options=self._options(given))
         self._check(job)
-        return Draft(job, row, True, self._warnings(job))
+        note = _note_on_date(wanted, job.schedule)
+        return Draft(job, row, True, self._warnings(job), note, _said(job, offer) == _said(known.job, offer))
 
     def keep(self, draft: Draft, note: str | None = None) -> bool:
         """Keep a drafted job; return False if the very same is there already."""
+        if draft.is_same:
+            return False
         if draft.row is not None:
             kept = self._write(draft.job, functools.partial(may_change, draft.row), note)
             if kept is None:
@@ -237,8 +259,13 @@ class OfferedJobs(SchedulerClient):
     def _read(self, wanted: Mapping[str, Any], known: Schedule | None = None) -> Schedule:
         with _field("schedule"):
             trigger, arguments = _trigger(wanted)
-            kept = {} if known is None else exclusions.of(known, arguments)
-            return self._schedule(trigger, {**arguments, **kept})
+            try:
+                if known is not None and trigger is None:
+                    return exclusions.changed(known, arguments)
+                kept = {} if known is None else exclusions.of(known, arguments)
+                return self._schedule(trigger, {**arguments, **kept})
+            except exclusions.NoDayError as problem:
+                raise ValueError(problem.where_written(self._how_days_are_written)) from None
 
     def _given(self, options: Mapping[str, Any]) -> dict[str, Any]:
         for name in options:
@@ -270,11 +297,27 @@ class OfferedJobs(SchedulerClient):
         return found
 
 
+def _note_on_date(wanted: Wanted, known: Schedule) -> str:
+    """Return a note on a date that the clock does not show, or shows twice; "" if it has an offset."""
+    given = wanted.schedule or {}
+    if given.get("trigger") != "date" or given.get("run_date") is None:
+        return ""
+    moment = parse(str(given["run_date"]))
+    return "" if moment.tzinfo else ticks.note_on_wall_clock(moment, known.zone)
+
+
 def _name(wanted: str | None, usual: str) -> str:
     with _field("name"):
         if wanted and not wanted.isprintable():
             raise ValueError(f"{wanted!r:.80} has control characters, or halves of characters")
         return shown_name(wanted or usual)
+
+
+def _said(job: Job, offer: Offer) -> str:
+    """Return text that is the same of two jobs only if all is that people can change."""
+    call = offer.given(job.args, job.kwargs) or [job.args, job.kwargs]
+    said = [job.name, call, job.annotated, job.schedule.data, job.given]
+    return json.dumps(said, sort_keys=True)
 
 
 def _ticks(schedule: Schedule) -> Iterator[int]:
@@ -298,8 +341,14 @@ def _trigger(wanted: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     arguments = {name: it for name, it in wanted.items() if name != "trigger" and it is not None}
     if isinstance(days := arguments.get("exclude"), list):
         arguments["exclude"] = _with_calendars(days)
-    if wanted.get("trigger") != "crontab":
-        return wanted.get("trigger"), arguments
+    trigger = wanted.get("trigger")
+    if trigger == "cron" and not arguments.keys() & set(CRON_FIELDS):
+        raise ValueError(
+            "no field of the calendar is given, so that it would be due every second: give at least one, such"
+            " as hour, or second='*' if that is meant"
+        )
+    if trigger != "crontab":
+        return trigger, arguments
     return "cron", crontab.fields_of(str(arguments.pop("line", ""))) | arguments
 
 

@@ -20,6 +20,16 @@ from .declare import shown_name
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _name(name: Any) -> str:
+    """Return the name of an offer; refuse one by which nobody can choose it."""
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise ValueError(
+            f"name={name!r:.80} must be text of one line, not empty, without control characters, such as"
+            " 'Remind a customer'"
+        )
+    return shown_name(name.strip())
+
+
 class JobOffers:
     """The part of a scheduler that offers functions."""
 
@@ -39,7 +49,7 @@ class JobOffers:
 
         Args:
             func: a function or a coroutine function.
-            name: what people choose it by; by default the function's own name.
+            name: what people choose it by, on one line; by default the function's own name.
 
         Returns:
             The function, unchanged.
@@ -67,7 +77,7 @@ class JobOffers:
             functions.named_reference(function)
             # As rows of the ledger have it.
             reference = functions.reference(function)
-            shown = shown_name(name or functions.function_name(function))
+            shown = _name(functions.function_name(function) if name is None else name)
             if reference in self._offers:
                 raise ValueError(
                     f"{reference!r} is offered already, at {self._offers[reference].where}: offer it once"

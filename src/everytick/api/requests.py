@@ -39,6 +39,10 @@ STANDS = {
 }
 
 
+class NotNowError(ScheduleError):
+    """It cannot be done as things are, though nothing that was given is wrong: the job is disabled, ..."""
+
+
 class RunRequests:
     """Requests about runs; each is on record with who made it."""
 
@@ -167,7 +171,7 @@ def refuse_if_disabled(connection: Connection, state: JobState) -> None:
     """Refuse what would run, pause or resume a job that no process is set to run."""
     setting = disabled.why(connection, state)
     if setting is not None:
-        raise ScheduleError(
+        raise NotNowError(
             f"job {state.job_id!r} is disabled by {setting}: change that setting, and start the"
             " processes anew"
         )

@@ -350,5 +350,5 @@ def _bounds(given: Mapping[str, Any], reading: Reading) -> dict[str, int | None]
 def _jitter(given: Mapping[str, Any]) -> int:
     seconds = given.get("jitter") or 0
     if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST.total_seconds():
-        raise ValueError(f"jitter={seconds!r} must be a number of seconds, 0 or more")
+        raise ValueError(f"jitter={seconds!r} must be a number of seconds, 0 or more, at most a century")
     return int(seconds * ticks.SECOND)

@@ -85,9 +85,9 @@ def number_from(option: str, least: int, most: int) -> Callable[[Any], int]:
         # A default is a number already.
         text = str(given)
         if not text.strip().lstrip("+").isdecimal() or not least <= int(text[:_MOST_DIGITS]) <= most:
-            raise ConfigurationError(
-                f"{option} takes a whole number from {least:,} to {most:,}, and not {text!r}"
-            )
+            # The end of all numbers, of what has a number in the ledger, says nothing.
+            reach = f"from {least:,} to {most:,}" if most < 2**31 else f"of {least:,} or more"
+            raise ConfigurationError(f"{option} takes a whole number {reach}, and not {text!r}")
         return int(text)
 
     return read

@@ -3,8 +3,8 @@
 A completion that fails must not write into the line that is being typed: it has no answer then.
 
 The shell may evaluate what it is answered (zsh does), and what it puts on the line runs at the Enter that
-follows. Ids are of whoever added the jobs, and rows are data: so only words of characters that mean nothing
-to a shell are offered. Any other id has to be typed, in quotes.
+follows. People who add jobs choose their ids, and rows are data: so only words of characters that mean
+nothing to a shell are offered. Any other id has to be typed, in quotes.
 """
 
 from __future__ import annotations

@@ -287,7 +287,7 @@ def _beside(cells: list[tuple[int, list[Text]]]) -> list[Text]:
 
 def shortened(cell: Text, width: int) -> Text:
     """Return text cut where its room ends: between two words, or within one that takes half of it."""
-    from rich.cells import set_cell_size
+    from rich.cells import cell_len, set_cell_size
     from rich.text import Text
 
     if cell.cell_len <= width:
@@ -297,4 +297,10 @@ def shortened(cell: Text, width: int) -> Text:
     before = head.rfind(" ")
     if cell.plain[len(head) : len(head) + 1] != " " and before * 2 >= width:
         head = head[:before]
-    return Text(head.rstrip(" ,;:(") + end)
+    head = head.rstrip(" ,;:(")
+    if head[-1:].isdigit() and " " in head:
+        # Of a number with that sign behind it nobody sees whether it goes on.
+        is_whole = not cell.plain[len(head) : len(head) + 1].isdigit()
+        has_room = cell_len(head) + 1 + len(end) <= width
+        head = f"{head} " if is_whole and has_room else head[: head.rfind(" ")].rstrip(" ,;:(")
+    return Text(head + end)

@@ -21,8 +21,8 @@ The rooms, in the order in which a request passes through them:
 - `api`, `schemas`: the same for programs
 - `backfills`: the page and the API of backfills
 - `offered`: jobs of functions that the code offers, which people add, change and remove
-- `adding`, `job_forms`: the pages for that, and their forms
-- `offer_api`, `offer_schemas`: the same for programs
+- `adding`, `job_forms`, `option_fields`: the pages for that, and their forms
+- `offer_api`, `offer_schemas`, `wrong_json`: the same for programs
 - `control`, `explain`: actions and explanations, used by both
 - `overview`, `jobs`, `runs`, `processes`, `coming`: the contents of both, from the ledger
 - `drawing`: pictures of it, as lines and boxes

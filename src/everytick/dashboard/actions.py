@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 
 from .addresses import below_root, own_address, root_of, url
 from .authentication import LONGEST_NAME, PROOF, SESSION_SECONDS, listener
-from .control import Actions, Did, Done
+from .control import Actions, Did, Done, pace_of
 from .forms import Form, read_form
 from .guard import LOGIN, LOGOUT, Guard
 from .pages import job_page_with
@@ -103,19 +103,14 @@ def _do(actions: Actions, action: str, form: Form) -> _Said:
 
 
 def _backfill(actions: Actions, form: Form) -> str:
-    numbers = {}
-    for name, label in (("rate", "runs in a minute"), ("max_instances", "runs at once")):
-        given = form.get(name).strip()
-        if given and not (given.isascii() and given.isdigit() and len(given) < 10):
-            raise Problem(422, f"{label}: {given!r:.40} is no whole number")
-        numbers[name] = int(given) if given else None
+    rate, max_instances = pace_of(form.get("rate"), form.get("max_instances"))
     return actions.backfill(
         form.get("job"),
         form.get("from"),
         form.get("to"),
         only_missed=bool(form.get("only_missed")),
-        rate=numbers["rate"],
-        max_instances=1 if numbers["max_instances"] is None else numbers["max_instances"],
+        rate=rate,
+        max_instances=max_instances,
         note=form.get("note"),
     )[1]
 

@@ -19,12 +19,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from . import job_forms
+from . import job_forms, option_fields
 from .addresses import below_root, url
 from .answers import ReadingRoute
 from .forms import Form, read_form
 from .job_forms import MOST_TEXT, fields_of, wanted
-from .offered import FIRES, LEFT_OUT, NOT_LOADED, OfferActions, default_of
+from .offered import DAYS_IN_A_FIELD, FIRES, LEFT_OUT, NOT_LOADED, OfferActions, default_of
 from .problems import Problem
 from .processes import reading, schedule_state
 from .rendering import page
@@ -97,22 +97,22 @@ async def remove(request: Request) -> Response:
 
 
 def _add(request: Request, function: str, form: Form) -> Response:
-    acts = OfferActions(request)
+    acts = OfferActions(request, DAYS_IN_A_FIELD)
     offer = acts.offer(function)
     shown = _Shown(offer, _values(form))
     try:
         _check_length(shown.values)
         shown.preview = acts.draft(function, wanted(form, offer))
         if form.get("save"):
-            acts.keep(shown.preview, form.get("note"))
-            return _to_job(request, shown.preview.job.id, "added")
+            changed, _said = acts.keep(shown.preview, form.get("note"))
+            return _to_job(request, shown.preview.job.id, "added" if changed else "same")
     except Problem as problem:
         return _page(request, _refused(shown, problem))
     return _page(request, shown)
 
 
 def _change(request: Request, id: str, form: Form) -> Response:
-    acts = OfferActions(request)
+    acts = OfferActions(request, DAYS_IN_A_FIELD)
     changes, offer = acts.as_it_is(id)
     shown = _Shown(offer, _values(form), changes)
     version = form.get("version")
@@ -120,12 +120,10 @@ def _change(request: Request, id: str, form: Form) -> Response:
         _check_length(shown.values)
         if not version.isascii() or not version.isdigit() or len(version) > 18:
             raise Problem(422, "version: which one did you see? Load the page again")
-        known = changes.job
-        asked = wanted(form, offer, offer.given(known.args, known.kwargs), known.schedule)
-        shown.preview = acts.draft_change(id, asked, int(version))
+        shown.preview = acts.draft_change(id, wanted(form, offer, changes), int(version))
         if form.get("save"):
-            acts.keep(shown.preview, form.get("note"))
-            return _to_job(request, id, "changed")
+            changed, _said = acts.keep(shown.preview, form.get("note"))
+            return _to_job(request, id, "changed" if changed else "same")
     except Problem as problem:
         return _page(request, _refused(shown, problem))
     return _page(request, shown)
@@ -162,6 +160,14 @@ def _to_job(request: Request, job_id: str, done: str) -> RedirectResponse:
         return RedirectResponse(url("/job", id=job_id, done=done), 303)
 
 
+def _in_force(shown: _Shown | None) -> list[tuple[str, str, str]]:
+    """Return the options of the job in a preview, each with what a change makes another of."""
+    if shown is None or shown.preview is None:
+        return []
+    before = shown.changes.job.options if shown.changes else None
+    return option_fields.options_in_force(shown.preview.job.options, before)
+
+
 def _page(request: Request, shown: _Shown | None) -> HTMLResponse:
     offers = request.app.state.declared().offers
     with reading(request.app.state.ledger) as connection:
@@ -175,7 +181,9 @@ def _page(request: Request, shown: _Shown | None) -> HTMLResponse:
         not_loaded=NOT_LOADED if offers is None else "",
         offers=sorted((offers or {}).values(), key=lambda one: (one.name.lower(), one.reference)),
         triggers=job_forms.TRIGGERS,
-        options=job_forms.OPTIONS,
+        options=option_fields.OPTIONS,
+        usual=option_fields.usual_options(OfferActions(request).usual) if shown else {},
+        in_force=_in_force(shown),
         hides_days=bool(shown and shown.changes and job_forms.hides_days(shown.changes.job.schedule)),
         default_of=default_of,
         field_type=job_forms.field_type,

@@ -26,15 +26,19 @@ from .authentication import Authenticator
 from .connections import Connections, most_connections
 from .guard import Guard
 from .own_sign_in import SignIn
-from .problems import Problem, sentence_of
+from .problems import Problem
 from .rendering import problem_response
 from .sessions import EndedSessions
+from .wrong_json import sentence_of
 
 _ABOUT = (
     "Shows the schedule and acts on it. Send `Authorization: Bearer TOKEN`, and `X-Scheduler-Who: NAME` so"
     " that the audit trail names you. Times are ISO 8601; those given are in UTC, those taken may have an"
     " offset or are in the scheduler's zone. An error is an object with one sentence in `error`."
 )
+
+# So FastAPI says that a body is text of another encoding.
+_UNREADABLE = "There was an error parsing the body"
 
 
 def create_app(
@@ -142,10 +146,14 @@ def _answer_in_sentences(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, found: RequestValidationError) -> Response:
-        return problem_response(request, Problem(422, sentence_of(list(found.errors()))))
+        body = getattr(request.scope.get("route"), "body_field", None)
+        annotation = None if body is None else body.field_info.annotation
+        return problem_response(request, Problem(422, sentence_of(list(found.errors()), annotation)))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, found: HTTPException) -> Response:
+        if found.detail == _UNREADABLE:
+            return problem_response(request, Problem(422, "the request is not JSON, which is UTF-8"))
         sentences = {404: "there is no such page", 405: "that cannot be done here"}
         sentence = sentences.get(found.status_code, str(found.detail))
         answer = problem_response(request, Problem(found.status_code, sentence))

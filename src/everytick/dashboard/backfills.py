@@ -9,6 +9,7 @@ from everytick.model import ticks
 from everytick.read.backfills import list_backfills, obstacle, read_backfill
 from everytick.read.known_job import find_job
 from everytick.read.schemas import Backfill
+from everytick.text.durations import duration_of_seconds
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
@@ -16,6 +17,7 @@ from fastapi.responses import HTMLResponse
 from . import schemas
 from .answers import PreviewRoute
 from .api import ACTS, ERRORS, NO_SUCH, Limit, Moment, actions_of
+from .control import pace_of
 from .problems import Problem
 from .processes import reading, schedule_state
 from .rendering import page
@@ -42,11 +44,15 @@ def show_backfills(
 ) -> HTMLResponse:
     """All backfills, and a preview of the one that a person asks about."""
     preview: BackfillPreview | None = None
-    wrong = ""
+    wrong = takes = ""
+    at_once = 1
     # A page that is open fetches itself anew, without this part.
     if job and start and "x-live" not in request.headers:
         try:
+            in_a_minute, at_once = pace_of(rate, max_instances)
             preview = actions_of(request).preview_backfill(job, start, to, only_missed=bool(only_missed))
+            if in_a_minute is not None:
+                takes = duration_of_seconds((preview.count - 1) * 60 / in_a_minute)
         except Problem as problem:
             wrong = problem.sentence
     with reading(request.app.state.ledger) as connection:
@@ -61,6 +67,8 @@ def show_backfills(
         wanted={**asked, **_span(preview)} if preview else {},
         only_missed=bool(only_missed),
         preview=preview,
+        at_once=at_once,
+        takes=takes,
         wrong=wrong,
         backfills=found,
         most={"rate": MOST_RATE, "max_instances": MOST_INSTANCES},

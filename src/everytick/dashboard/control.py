@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from everytick.api.backfills import BackfillPreview, NoSuchBackfillError
+from everytick.api.backfills import BackfillPreview, NoSuchBackfillError, WrongSpanError, check_pace
 from everytick.api.client import SchedulerClient
 from everytick.api.control import NoSuchJobError
+from everytick.api.requests import NotNowError
 from everytick.errors import LedgerError, ScheduleError
 from everytick.model import ticks
 from everytick.read.backfills import read_backfill, waits
@@ -27,6 +28,8 @@ from .problems import UNAVAILABLE, Problem
 from .processes import reading
 
 LONGEST_NOTE = 500
+# The times of a backfill, as requests name them.
+_SPAN = {"start": "from", "end": "to"}
 # For how long the ticks of a backfill are counted that somebody only looks at.
 _PREVIEW_SECONDS = 2.0
 
@@ -195,6 +198,11 @@ def _sentences(status: int) -> Iterator[None]:
         yield
     except (NoSuchJobError, NoSuchBackfillError) as problem:
         raise Problem(404, str(problem)) from None
+    except NotNowError as problem:
+        raise Problem(409, str(problem)) from None
+    except WrongSpanError as problem:
+        name = _SPAN[problem.argument]
+        raise Problem(status, f"{name}: {problem}", name) from None
     except ScheduleError as problem:
         raise Problem(status, str(problem)) from None
     except LedgerError as problem:
@@ -203,6 +211,23 @@ def _sentences(status: int) -> Iterator[None]:
 
 def _span(start: str, end: str | None) -> tuple[datetime, datetime | None]:
     return moment("from", start), None if not end else moment("to", end)
+
+
+def pace_of(rate: str, max_instances: str) -> tuple[int | None, int]:
+    """Return the pace that the fields of a backfill ask for: runs in a minute, and at once.
+
+    Raises:
+        Problem: a backfill cannot have it.
+    """
+    found = []
+    for label, text in (("runs in a minute", rate.strip()), ("runs at once", max_instances.strip())):
+        if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise Problem(422, f"{label}: {text!r:.40} is no whole number")
+        found.append(int(text) if text else None)
+    pace = found[0], 1 if found[1] is None else found[1]
+    with _sentences(422):
+        check_pace(*pace)
+    return pace
 
 
 def moment(name: str, text: str, *, ahead: bool = False) -> datetime:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from everytick.api.offered_jobs import Draft, HolidaysOf, Wanted
@@ -19,6 +18,7 @@ from everytick.model.schedule import Schedule
 from everytick.text.instants import iso, typed
 
 from .forms import Form
+from .option_fields import emptied_options, given_options, number, shown_options
 from .problems import Problem
 
 # Triggers with their fields, in the order of the page. `keep` stands for the one that a job has.
@@ -30,21 +30,12 @@ TRIGGERS = {
     "calendarinterval": ("years", "months", "weeks", "days", "hour", "minute"),
 }
 # What all triggers but `date` take.
-BOUNDS = ("start_date", "end_date", "jitter", "shift")
+BOUNDS = ("start_date", "end_date", "jitter")
 # The fields of the days that are left out: days, and public holidays as `DE/BY`.
 DAYS = ("exclude", "holidays")
 # More text a field does not take.
 _LONGEST = 1_000
-OPTIONS = {
-    "timeout": float,
-    "retries": int,
-    "retry_delay": float,
-    "misfire_grace_time": float,
-    "max_instances": int,
-    "overlap": str,
-}
 _NUMBERS = ("weeks", "days", "hours", "minutes", "seconds", "years", "months", "jitter")
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
 # The dates and times that a field for them can show.
 _SHOWN = {
     "date": re.compile(r"\d{4}-\d\d-\d\d"),
@@ -57,43 +48,40 @@ _LOST = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 MOST_TEXT = 8_000
 
 
-def wanted(
-    form: Form, offer: Offer, known: Mapping[str, Any] | None = None, schedule: Schedule | None = None
-) -> Wanted:
+def wanted(form: Form, offer: Offer, known: Draft | None = None) -> Wanted:
     """Return the job that a form asks for.
 
-    `known`, `schedule`: of the job that is changed the arguments, which secrets keep whose fields are empty,
-    and the schedule, of which the days that are left out stay where their fields are as they were.
+    `known`: the job that is changed. Secrets whose fields are empty stay as they are, and so do the days that
+    are left out where their fields are as they were.
     """
+    job = None if known is None else known.job
+    there = {} if job is None else offer.given(job.args, job.kwargs) or {}
     arguments = {}
     for parameter in offer.parameters:
         field = f"arguments.{parameter.name}"
         text = form.get(field).replace("\r\n", "\n")
-        if text == "" and parameter.name in (known or {}) and is_secret_name(parameter.name):
-            arguments[parameter.name] = (known or {})[parameter.name]
+        if text == "" and parameter.name in there and is_secret_name(parameter.name):
+            arguments[parameter.name] = there[parameter.name]
         elif text != "":
             arguments[parameter.name] = _value(parameter, field, text)
         elif parameter.is_required and parameter.is_optional:
             arguments[parameter.name] = None
         elif parameter.is_required and parameter.kind == "string":
             arguments[parameter.name] = ""
-    options = {}
-    for name, kind in OPTIONS.items():
-        if text := form.get(f"options.{name}").strip():
-            options[name] = text if kind is str else _number("options", name, text, whole=kind is int)
     return Wanted(
-        _schedule(form, schedule),
+        _schedule(form, None if job is None else job.schedule),
         arguments,
         form.get("id").strip() or None,
         form.get("name").strip() or None,
-        options,
+        given_options(form),
+        emptied_options(form, {} if job is None else job.given),
     )
 
 
 def _schedule(form: Form, known: Schedule | None) -> dict[str, Any] | None:
     trigger = form.get("trigger")
-    if trigger == "keep":
-        return None
+    if trigger == "keep" and known is not None:
+        return _other_days(form, known)
     if trigger not in TRIGGERS:
         raise Problem(422, "schedule: choose when it is due", "schedule")
     found: dict[str, Any] = {"trigger": trigger}
@@ -106,15 +94,42 @@ def _schedule(form: Form, known: Schedule | None) -> dict[str, Any] | None:
             continue
         is_clock = trigger == "calendarinterval" and name in ("hour", "minute")
         if name in _NUMBERS or is_clock:
-            found[name] = _number("schedule", name, text, whole=trigger == "calendarinterval")
+            found[name] = number("schedule", name, text, whole=trigger == "calendarinterval")
         else:
             found[name] = text
+    return found if trigger == "date" else found | _days_given(form, known)
+
+
+def _other_days(form: Form, known: Schedule) -> dict[str, Any] | None:
+    """Return which other days a schedule leaves out that stays as it is; None for the same."""
+    shown = schedule_fields(known)
+    for name in ("timezone", *BOUNDS):
+        text = form.get(name).strip()
+        if text != shown.get(name, "") and (text or name != "timezone"):
+            raise Problem(
+                422,
+                f"schedule: {name} is not changed while the schedule stays as it is: choose a kind of"
+                " schedule",
+                "schedule",
+            )
+    found = _days_given(form, known)
+    shift = form.get("shift") or "skip"
+    if shift != shown.get("shift", "skip") and found.get("exclude") != []:
+        found["shift"] = shift
+    return found or None
+
+
+def _days_given(form: Form, known: Schedule | None) -> dict[str, Any]:
+    """Return the days that a form leaves out; nothing where the fields are as they were."""
     shown = {} if known is None else days_fields(known)
-    if trigger != "date" and any(form.get(name).strip() != shown.get(name, "") for name in DAYS):
-        found["exclude"] = [*map(_days, _listed(form, "exclude")), *map(_holidays, _listed(form, "holidays"))]
-        if not found["exclude"]:
-            # There is nothing left to move.
-            found.pop("shift", None)
+    found: dict[str, Any] = {}
+    if any(form.get(name).strip() != shown.get(name, "") for name in DAYS):
+        # Where the days are more than the fields hold, these are empty, and the days stay.
+        named = [one for one in _listed(form, "exclude") if one != "none"]
+        found["exclude"] = [*map(_days, named), *map(_holidays, _listed(form, "holidays"))]
+    if form.get("shift") and found.get("exclude") != []:
+        # Without such days there is nothing to move.
+        found["shift"] = form.get("shift")
     return found
 
 
@@ -130,12 +145,6 @@ def _days(text: str) -> str | tuple[str, str]:
 def _holidays(text: str) -> HolidaysOf:
     country, _, subdivision = text.partition("/")
     return HolidaysOf(country.strip(), subdivision.strip() or None)
-
-
-def _number(field: str, name: str, text: str, *, whole: bool) -> int | float:
-    if not _NUMBER.fullmatch(text) or (whole and "." in text):
-        raise Problem(422, f"{field}: {name}={text!r:.40} is no {'whole ' if whole else ''}number", field)
-    return float(text) if "." in text else int(text)
 
 
 def _value(parameter: Parameter, field: str, text: str) -> Any:
@@ -172,9 +181,7 @@ def fields_of(draft: Draft, offer: Offer) -> dict[str, str] | None:
     for parameter in offer.parameters:
         if parameter.name in known and not is_secret_name(parameter.name):
             found[f"arguments.{parameter.name}"] = _text(parameter, known[parameter.name])
-    for name in OPTIONS:
-        if job.given.get(name) is not None:
-            found[f"options.{name}"] = str(job.given[name])
+    found |= shown_options(job.given)
     is_kept = sum(map(len, found.values())) <= MOST_TEXT and not any(map(_LOST.search, found.values()))
     return found if is_kept else None
 

@@ -60,7 +60,7 @@ class NoProofError(Exception):
 def trouble_with(link: SignInLink) -> str | None:
     """Have the dashboard prove that it knows the token; return why its link may yet not work, or None.
 
-    Whoever listens there may be another program, of another user of the machine: it is sent neither the token
+    Who listens there may be another program, of another user of the machine: it is sent neither the token
     nor anything else that signs in.
 
     Raises:

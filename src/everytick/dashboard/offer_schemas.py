@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from everytick.read.schemas import Fire, LeftOutTick
+from everytick.read.schemas import Fire, JobOptions, LeftOutTick
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from typing_extensions import TypedDict
 
@@ -45,7 +45,8 @@ class Offers(TypedDict):
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # Only the right types, as in code: `true` is no hour, and "5" no number.
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 _Text = Annotated[str | None, Field(max_length=200)]
@@ -223,6 +224,7 @@ class JobPreview(TypedDict):
     trigger: str
     trigger_in_words: str
     timezone: str
+    options: Annotated[JobOptions, Field(description="as they will be, with the schedule's defaults")]
     next_fires: list[Fire]
     left_out: Annotated[
         list[LeftOutTick],

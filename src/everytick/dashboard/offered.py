@@ -10,13 +10,14 @@ from everytick.api.control import NoSuchJobError
 from everytick.api.offered_jobs import (
     Draft,
     HolidaysOf,
-    NotNowError,
     OfferedJobs,
     TakenError,
     Wanted,
     WrongFieldError,
 )
+from everytick.api.requests import NotNowError
 from everytick.errors import LedgerError, ScheduleError
+from everytick.model.job import Options
 from everytick.model.offers import Offer, Parameter
 from everytick.read.coming import ComingTick, LeftOut
 from everytick.read.job_options import job_options
@@ -37,6 +38,16 @@ NOT_LOADED = (
 # default are shown.
 FIRES, LEFT_OUT, _SHOWN = 10, 10, 80
 
+# How days to leave out are written.
+DAYS_IN_JSON = (
+    'write a date ("2026-12-24"), a range of dates (["2026-12-24", "2027-01-01"]), weekdays ("sat-sun"), or'
+    ' public holidays ({"country": "DE", "subdivision": "BY"})'
+)
+DAYS_IN_A_FIELD = (
+    "write a date (2026-12-24), a range of dates (2026-12-24 to 2027-01-01) or weekdays (sat-sun), with"
+    " commas between several; public holidays have a field of their own"
+)
+
 
 class OfferActions:
     """What one visitor may do with jobs of offered functions.
@@ -45,18 +56,23 @@ class OfferActions:
         Problem: it cannot be done; with the status that says why, and the field. Nothing was changed.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, how_days_are_written: str = DAYS_IN_JSON) -> None:
         offers: Mapping[str, Offer] | None = request.app.state.declared().offers
         if offers is None:
             raise Problem(409, NOT_LOADED)
         self._offers = offers
-        self._jobs = OfferedJobs(offers, request.state.visitor.who)
+        self._jobs = OfferedJobs(offers, request.state.visitor.who, how_days_are_written)
 
     def offer(self, function: str) -> Offer:
         """Return a function that the code offers."""
         if function not in self._offers:
             raise Problem(404, f"{function!r:.200} is not offered by the code")
         return self._offers[function]
+
+    @property
+    def usual(self) -> Options:
+        """The options of a job that names none."""
+        return self._jobs.usual
 
     def as_it_is(self, job_id: str) -> tuple[Draft, Offer]:
         """Return a job that was added, and the function that it calls."""
@@ -77,7 +93,10 @@ class OfferActions:
         """Keep a drafted job; return whether that changed anything, and the sentence about it."""
         with _problems():
             changed = self._jobs.keep(draft, checked_note(note))
-        done = "is changed" if draft.row else "is added" if changed else "was there already, the very same"
+        if draft.row:
+            done = "is changed" if changed else "is as it was"
+        else:
+            done = "is added" if changed else "was there already, the very same"
         fires = draft.fires(1)
         due = f", and due next {when(fires[0][0], draft.job.schedule.zone)}" if fires else ""
         return changed, f"{draft.job.id} {done}{due}."
@@ -145,6 +164,7 @@ def preview_of(draft: Draft) -> JobPreview:
         "trigger_in_words": in_words(job.schedule),
         "timezone": job.schedule.zone_name,
         "next_fires": [ComingTick(job.id, tick, note, "").as_json() for tick, note in draft.fires(FIRES)],
+        "options": job_options(job),
         "left_out": [LeftOut(tick, job.id, why).as_json() for tick, why in draft.left_out(LEFT_OUT)],
         "warnings": list(draft.warnings),
     }

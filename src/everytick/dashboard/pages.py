@@ -178,7 +178,7 @@ def _job_page(
         wrong: by fields, the sentences about those that cannot be used; `asked` is that of `tick`.
         tick: the time that somebody asks about; `sentences` are the answer.
         given: the form that cannot be used, whose values stay.
-        done: `added` or `changed`, just now.
+        done: `added`, `changed` or `same`, just now.
     """
     with reading(request.app.state.ledger) as connection:
         job = read_job(connection, id)

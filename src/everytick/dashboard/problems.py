@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from everytick.masking import masked
-from everytick.text.wording import not_a_run, without_control
+from everytick.text.wording import without_control
 
 # The status that says that the ledger cannot be used.
 UNAVAILABLE = 503
@@ -26,15 +26,3 @@ class Problem(Exception):
     def at_the_field(self) -> str:
         """The sentence as it stands beside its field, which it need not name there."""
         return self.sentence.removeprefix(f"{self.field}: ")
-
-
-def sentence_of(errors: list[dict[str, object]]) -> str:
-    """Return the first of pydantic's errors as a sentence that names the value."""
-    first = errors[0]
-    if first["type"] == "json_invalid":
-        return "the request is not JSON"
-    if first["loc"] == ("path", "run_id"):
-        return not_a_run(str(first["input"]))
-    place = [str(part) for part in first["loc"] if part not in ("query", "path", "body")]  # type: ignore[attr-defined]
-    message = str(first["msg"]).removeprefix("Value error, ")
-    return f"{'.'.join(place) or 'the request'}: {message[:1].lower()}{message[1:]}"

@@ -179,7 +179,8 @@ class Audit(TypedDict):
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # Only the right types, as in code: `true` is no hour, and "5" no number.
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 # An empty text is no time, and must not mean the same as none: a pause would have no end.

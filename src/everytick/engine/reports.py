@@ -113,7 +113,7 @@ def _without_asking(value: Any) -> Result | str:
     if is_one_of(kind, (int, float, bool)):
         return Result(f"{with_article(kind.__name__)}, {why}", is_json=False)
     module, name = name_of(kind, "__module__"), name_of(kind, "__qualname__")
-    described = with_article(name) if module in ("builtins", "__main__") else f"a {module}.{name}"
+    described = with_article(name if module in ("builtins", "__main__") else f"{module}.{name}")
     return masked(storable(described))[:_NOTE_LENGTH]
 
 

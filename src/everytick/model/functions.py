@@ -25,6 +25,7 @@ from . import kinds
 # Limits of arguments that are stored: nested levels of lists and dicts, bits of a number, and bytes of all of
 # them as JSON. Each process that runs or shows jobs reads them.
 _DEEPEST = 50
+# In bits, which are 308 digits.
 _LONGEST_NUMBER = 1_024
 _LARGEST_KIB = 64
 _INSTEAD = "write a function at the top of a module, such as one in app/services/"
@@ -335,11 +336,16 @@ def check_plain(value: Any, path: str, depth: int = 0) -> None:
     elif type(value) is dict and all(type(name) is str for name in value):
         for name, item in value.items():
             check_plain(item, f"{path}[{name!r}]", depth + 1)
-    else:
-        what = "a dict with keys that are not text" if type(value) is dict else f"a {type(value).__name__}"
-        shown = "" if type(value) is int else f" ({value!r:.80})"
+    elif type(value) is int:
         raise ValueError(
-            f"{path} is {what}{shown}, which cannot be kept as it is: give plain data (text, finite"
+            f"{path} is a whole number of more than 308 digits, which cannot be kept as it is: give it as"
+            " text"
+        )
+    else:
+        what = kinds.with_article(type(value).__name__)
+        what = "a dict with keys that are not text" if type(value) is dict else what
+        raise ValueError(
+            f"{path} is {what} ({value!r:.80}), which cannot be kept as it is: give plain data (text, finite"
             " numbers, True, False, None, and lists and dicts of them), for example an id or isoformat()"
         )
 

@@ -23,6 +23,8 @@ _LONGEST = 100 * 366 * 86_400
 _MOST = 2**31 - 1
 # What becomes of a tick at which `max_instances` runs are under way.
 OVERLAPS = ("skip", "wait", "wait-one", "replace")
+# What becomes of a run whose process died or was stopped.
+ON_CRASH = ("rerun", "skip")
 # How many ticks of one job may wait for its earlier runs: without a grace time they would be ever more.
 _MOST_WAITING = 1_000
 
@@ -96,7 +98,7 @@ class Options:
                 raise ValueError(f"{name}={value!r} must be a whole number, {least} or more")
             if value > _MOST:
                 raise ValueError(f"{name}={value!r:.40} must be a whole number, at most {_MOST:,}")
-        if self.on_crash not in ("rerun", "skip"):
+        if self.on_crash not in ON_CRASH:
             raise ValueError(f"on_crash={self.on_crash!r} must be 'rerun' or 'skip'")
         if self.overlap not in OVERLAPS:
             raise ValueError(f"overlap={self.overlap!r:.40} must be 'skip', 'wait', 'wait-one' or 'replace'")

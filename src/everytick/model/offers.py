@@ -51,7 +51,9 @@ class ArgumentError(ValueError):
     """An argument is wrong; `parameter` is the name of its parameter."""
 
     def __init__(self, parameter: str, problem: object) -> None:
-        super().__init__(f"{parameter}: {problem}")
+        said = str(problem)
+        is_named = said.startswith(f"{parameter} is ")
+        super().__init__(f"{parameter}: {'it' + said[len(parameter) :] if is_named else said}")
         self.parameter = parameter
 
 
@@ -132,7 +134,7 @@ class Offer:
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in given:
             if name not in known:
-                shown = name[:80] if name.isprintable() else ascii(name)[1:80]
+                shown = name[:80] if name and name.isprintable() else ascii(name)[:80]
                 raise ArgumentError(shown, f"{self.name} takes no such argument{nearest(name, known)}")
         args: list[Any] = []
         kwargs = {}

@@ -70,7 +70,7 @@ def brief(instant: int, zone: tzinfo, now: int) -> str:
 def from_now(instant: int, now: int) -> str:
     """Return how far an instant is from now, to the second: `in 3 h 12 min`, `5 s ago`."""
     away = round((instant - now) / ticks.SECOND) * ticks.SECOND
-    return f"in {duration(away)}" if away >= 0 else f"{duration(-away)} ago"
+    return f"in {duration(away)}" if instant >= now else f"{duration(-away)} ago"
 
 
 def time_of_day(instant: int, zone: tzinfo) -> str:

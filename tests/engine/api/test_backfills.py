@@ -328,6 +328,8 @@ async def test_what_makes_no_sense_is_refused_in_a_sentence(scheduler: AsyncIOSc
     for act in (client.stop_backfill, client.continue_backfill):
         with pytest.raises(ScheduleError, match="there is no backfill 7, or it is not kept any more"):
             act(7)
+        with pytest.raises(ScheduleError, match="there is no backfill True"):
+            act(True)
     assert backfill_rows(scheduler.ledger, 10) == []
 
 

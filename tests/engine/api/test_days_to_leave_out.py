@@ -137,6 +137,14 @@ def test_the_days_are_a_part_of_the_schedule_as_it_is_shown(scheduler: AsyncIOSc
     ("arguments", "sentence"),
     [
         ({"exclude": "saturday"}, "exclude='saturday' is no day: write a date"),
+        ({"exclude": "saturday"}, "; did you mean 'sat'?"),
+        ({"exclude": "Tuesdays"}, "; did you mean 'tue'?"),
+        ({"exclude": "weekend"}, "; did you mean 'sat-sun'?"),
+        ({"exclude": "sat,sun"}, "; give them one by one: 'sat', 'sun'"),
+        ({"exclude": "sat sun"}, "; give them one by one: 'sat', 'sun'"),
+        ({"exclude": "sta"}, "; did you mean 'sat'?"),
+        ({"exclude": "sat-"}, "exclude='sat-' is no day"),
+        ({"exclude": "-sat"}, "exclude='-sat' is no day"),
         ({"exclude": "2026-02-30"}, "exclude='2026-02-30' is no day"),
         ({"exclude": "2026-W52"}, "exclude='2026-W52' is no day: write a date"),
         ({"exclude": "2026-W52-3"}, "exclude='2026-W52-3' is no day"),
@@ -396,3 +404,10 @@ async def test_the_page_of_what_is_coming_and_the_api_name_the_days_that_are_lef
         assert "Left out, by their date" in shown
         assert left_out["why"] in unescape(shown)
         assert api(made.ledger, "plan", **{"from": "2026-12-26"})["left_out"] == []
+
+
+@pytest.mark.parametrize("text", ["someday", "sat-sunday", "monthly", "holiday"])
+def test_no_other_day_is_guessed_than_the_one_that_is_meant(text: str) -> None:
+    with pytest.raises(ScheduleError) as refused:
+        declared(exclude=text)
+    assert str(refused.value).endswith("or a list of these")

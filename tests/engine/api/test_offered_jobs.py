@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler
 from everytick.api.control import NoSuchJobError
-from everytick.api.offered_jobs import Draft, NotNowError, OfferedJobs, TakenError, Wanted, WrongFieldError
+from everytick.api.offered_jobs import Draft, OfferedJobs, TakenError, Wanted, WrongFieldError
+from everytick.api.requests import NotNowError
 from everytick.settings import settings
 
 import offered_tasks
@@ -51,6 +52,8 @@ def test_a_draft_says_when_it_will_be_due_and_writes_nothing(
         ({"schedule": {"trigger": "sundial"}}, "schedule", "unknown trigger 'sundial'"),
         ({"schedule": {**HOURLY, "nonsense": 1}}, "schedule", "nonsense= is neither"),
         ({"schedule": {**HOURLY, "exclude": ["someday"]}}, "schedule", "exclude='someday' is no day"),
+        ({"schedule": {"trigger": "cron"}}, "schedule", "it would be due every second: give at least one"),
+        ({"schedule": {"trigger": "cron", "jitter": 5}}, "schedule", "it would be due every second"),
         ({"schedule": None}, "schedule", "give a trigger"),
         ({"options": {"retries": -1}}, "options", "retries=-1 must be a whole number"),
         ({"options": {"ping": "https://example.org"}}, "options", "'ping' stands in the code alone"),
@@ -277,3 +280,28 @@ def test_of_many_at_once_one_adds_a_job_and_one_changes_it(
     assert at_once(drafts) == ["NotNowError"] * 5 + ["kept"]
     entries = found_in(scheduler.ledger, "SELECT action FROM scheduler_audit ORDER BY audit_id")
     assert [entry["action"] for entry in entries] == ["add", "change"]
+
+
+def test_a_job_of_every_second_is_one_that_says_so(jobs: OfferedJobs) -> None:
+    draft = jobs.draft(FIRST, wanted(schedule={"trigger": "cron", "second": "*"}))
+    assert draft.job.schedule.text == "cron[second='*']"
+
+
+@pytest.mark.parametrize(
+    ("run_date", "note"),
+    [
+        ("2098-03-30T02:30", "the clock jumps over the planned time this day: due at 03:00"),
+        ("2098-10-26T02:30", "02:30 comes twice this day: due at the first only"),
+        ("2098-10-26T02:30+01:00", ""),
+        ("2098-10-26T04:30", ""),
+    ],
+)
+def test_a_date_that_the_clock_does_not_show_once_has_a_note(
+    jobs: OfferedJobs, run_date: str, note: str
+) -> None:
+    schedule = {"trigger": "date", "run_date": run_date, "timezone": "Europe/Berlin"}
+    draft = jobs.draft(FIRST, wanted(schedule=schedule))
+    assert [found for _tick, found in draft.fires(10)] == [note]
+    jobs.keep(jobs.draft(FIRST, wanted()))
+    changed = jobs.draft_change("r-7", wanted(schedule=schedule))
+    assert [found for _tick, found in changed.fires(10)] == [note]

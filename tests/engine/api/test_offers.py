@@ -58,6 +58,16 @@ def test_a_function_is_offered_once() -> None:
         scheduler.offer(offered_tasks.remind, name="Once more")
 
 
+@pytest.mark.parametrize("name", [3, True, ["a"], "", " ", "a\nb", "a\x1b[31mb", "a\u202eb", "a\ud800"])
+def test_a_name_that_nobody_can_choose_by_is_refused(name: Any) -> None:
+    scheduler = AsyncIOScheduler()
+    with pytest.raises(ScheduleError, match=r"^tests/engine/api/test_offers.py:\d+: name=") as raised:
+        scheduler.offer(offered_tasks.remind, name=name)
+    assert "must be text of one line, not empty, without control characters" in str(raised.value)
+    assert str(raised.value).isprintable()
+    assert not scheduler.offers
+
+
 @pytest.mark.parametrize(
     ("function", "sentence"),
     [

@@ -220,6 +220,7 @@ def test_one_of_a_paused_job_waits(nightly: AsyncIOScheduler) -> None:
         ("report --from 2h --list", "give one of --from, --list, --stop and --continue"),
         ("report --stop 1", "leave the job out"),
         ("--stop one", "--stop takes a whole number"),
+        ("--stop 0", "--stop takes a whole number of 1 or more, and not '0'"),
         ("--stop 9", "there is no backfill 9, or it is not kept any more"),
         ("report --from soon", "--from 'soon' is not a date or time such as"),
         ("report --from 2h --to 3h", "is later than its end"),

@@ -147,3 +147,12 @@ def test_in_a_pipe_each_row_is_one_line_and_nothing_is_cut(
     *_, row, _end, line = capsys.readouterr().out.splitlines()
     assert row == f"{'a' * 90}  1.5      {ERROR} {address}"
     assert line.strip() == ("word " * 40).strip()
+
+
+def test_a_number_is_not_cut_so_that_it_may_go_on(
+    capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
+) -> None:
+    for number, shown in ((6, "run 6 …"), (66, "run 66 …"), (6612345, "run…"), (661234567, "run…")):
+        text = f"waiting for run {number} (max_instances=1)"
+        [line] = printed(capsys, columns, 26, ["a", "1", text])
+        assert line == f"a   waiting for {shown}"

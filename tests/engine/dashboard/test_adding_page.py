@@ -163,6 +163,7 @@ async def test_each_kind_of_field_comes_back_as_it_was_given(
         ({"trigger": "or"}, "schedule", "choose when it is due"),
         ({"crontab__line": "at noon"}, "schedule", "which has five fields"),
         ({"trigger": "cron", "cron__hour": "25"}, "schedule", "hour"),
+        ({"trigger": "cron"}, "schedule", "it would be due every second: give at least one"),
         ({"trigger": "interval"}, "schedule", "is too short"),
         ({"trigger": "interval", "interval__hours": "one"}, "schedule", "hours='one' is no number"),
         ({"trigger": "interval", "interval__hours": "1", "exclude": "someday"}, "schedule", "is no day"),

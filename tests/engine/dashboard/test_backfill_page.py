@@ -25,7 +25,7 @@ from everytick.read.backfills import backfill_rows
 import added_tasks
 from histories import prepared
 from inside import Clock, until
-from ledgers import changing
+from ledgers import change, changing
 
 TOKEN, READ_TOKEN = "all-all-all-all-all-all", "read-read-read-read-read"
 SPAN = {"from": "2026-03-01", "to": "2026-03-04T03:00"}
@@ -86,9 +86,14 @@ async def test_a_program_previews_begins_looks_stops_and_continues(client: httpx
     [
         ({"job": "gone", **SPAN}, 404, "there is no job 'gone' in the schedule"),
         ({"job": "report/daily", "from": "soon"}, 422, "from: 'soon' is not a date or time such as"),
-        ({"job": "report/daily", "from": "2h", "to": "3h"}, 422, "is later than its end"),
+        ({"job": "report/daily", "from": "2h", "to": "3h"}, 422, "from: the start of a backfill, "),
         ({"job": "report/daily", **SPAN, "rate": 0}, 422, "rate=0 must be a whole number from 1 to 6,000"),
-        ({"job": "report/daily", "from": "2026-03-01T04:00", "to": "2026-03-01T05:00"}, 422, "nothing to do"),
+        (
+            {"job": "report/daily", "from": "2026-03-01T04:00", "to": "2026-03-01T05:00"},
+            422,
+            "from: there is no",
+        ),
+        ({"job": "report/daily", "from": "2h", "to": "2099-01-01"}, 422, "to: the end of a backfill, 2099"),
         ({"job": "report/daily"}, 422, "from"),
     ],
 )
@@ -97,6 +102,31 @@ async def test_what_cannot_be_done_is_a_sentence(
 ) -> None:
     answer = await client.post("/api/v1/backfills", json=body)
     assert (answer.status_code, sentence in answer.json()["error"]) == (status, True), answer.text
+
+
+async def test_beside_one_that_goes_on_another_is_a_conflict(
+    client: httpx.AsyncClient, scheduler: AsyncIOScheduler
+) -> None:
+    wanted = {"job": "report/daily", **SPAN}
+    assert (await client.post("/api/v1/backfills", json=wanted)).status_code == 202
+    again = await client.post("/api/v1/backfills", json=wanted)
+    assert (again.status_code, "backfill 1 of the job" in again.json()["error"]) == (409, True)
+    await client.post("/api/v1/backfills/1/stop")
+    assert (await client.post("/api/v1/backfills", json=wanted)).status_code == 202
+    again = await client.post("/api/v1/backfills/1/continue")
+    assert (again.status_code, "backfill 2 of the job" in again.json()["error"]) == (409, True)
+
+
+async def test_what_a_setting_disables_is_a_conflict(
+    client: httpx.AsyncClient, scheduler: AsyncIOScheduler
+) -> None:
+    change(scheduler.ledger, "UPDATE scheduler_jobs SET disabled_by = 'SCHEDULER_DISABLED_JOBS=*'")
+    for answer in (
+        await client.post("/api/v1/backfills", json={"job": "report/daily", **SPAN}),
+        await client.post("/api/v1/jobs/report%2Fdaily/run-now"),
+    ):
+        error = answer.json()["error"]
+        assert (answer.status_code, "is disabled by SCHEDULER_DISABLED_JOBS=*" in error) == (409, True)
 
 
 async def test_there_is_none_of_another_number(client: httpx.AsyncClient) -> None:
@@ -211,6 +241,35 @@ async def test_a_preview_that_means_nothing_says_so(client: httpx.AsyncClient) -
     assert "no tick of that time is on record that did not succeed" in text_of(
         await client.get("/backfills", params=empty)
     )
+
+
+async def test_a_preview_says_how_many_run_at_once_and_how_long_the_rate_takes(
+    client: httpx.AsyncClient,
+) -> None:
+    asked = {"job": "report/daily", **SPAN}
+    assert "Each gets a run, one after another." in text_of(await client.get("/backfills", params=asked))
+    said = text_of(await client.get("/backfills", params={**asked, "rate": "2", "max_instances": "3"}))
+    assert (
+        "Each gets a run, up to 3 at once. At most 2 of them begin in a minute, so it takes 1 min 30 s at"
+        in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("pace", "sentence"),
+    [
+        ({"rate": "0"}, "rate=0 must be a whole number from 1 to 6,000"),
+        ({"rate": "abc"}, "runs in a minute: 'abc' is no whole number"),
+        ({"max_instances": "1000"}, "max_instances=1000 must be a whole number from 1 to 100"),
+        ({"max_instances": "1.5"}, "runs at once: '1.5' is no whole number"),
+    ],
+)
+async def test_a_pace_that_is_refused_later_is_refused_in_the_preview(
+    client: httpx.AsyncClient, pace: dict[str, str], sentence: str
+) -> None:
+    shown = await client.get("/backfills", params={"job": "report/daily", **SPAN, **pace})
+    assert sentence in text_of(shown)
+    assert "begin-backfill" not in shown.text
 
 
 # --- previews that count for long

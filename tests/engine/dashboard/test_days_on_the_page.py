@@ -141,8 +141,11 @@ def test_more_days_than_the_field_holds_stay(jobs: OfferedJobs, scheduler: Async
     assert hides_days(job.schedule)
     assert days_fields(job.schedule) == {"shift": "skip"}
     form = Form({"trigger": ["cron"], "cron.hour": ["8"], "shift": ["skip"]})
-    asked = wanted(form, scheduler.offers["offered_tasks:sweep"], {}, job.schedule)
+    asked = wanted(form, scheduler.offers["offered_tasks:sweep"], jobs.as_it_is("s")[0])
     assert "except 2027-01-13" in jobs.draft_change("s", asked).job.schedule.text
+    form = Form({"trigger": ["keep"], "exclude": ["none"]})
+    asked = wanted(form, scheduler.offers["offered_tasks:sweep"], jobs.as_it_is("s")[0])
+    assert jobs.draft_change("s", asked).job.schedule.text == "cron[hour='9']"
 
 
 # --- the api
@@ -176,11 +179,11 @@ async def test_a_program_leaves_out_the_holidays_of_a_state(scheduler: AsyncIOSc
         ({"country": "DE", "subdivision": "XX"}, "no such part of it is known, of BB, BE"),
         ({"country": "D" * 200}, "should have at most 100 characters"),
         ({"country": 7}, "exclude.0.holidays.country: input should be a valid string"),
-        ({"country": "DE", "years": [1]}, "exclude.0.holidays.years: extra inputs"),
+        ({"country": "DE", "years": [1]}, "exclude.0.holidays.years: there is no such field"),
         ({"subdivision": "BY"}, "exclude.0.holidays.country: field required"),
         ({}, "exclude.0.holidays.country: field required"),
         (7, "exclude.0: write a date, a pair of dates, weekdays, or the country of public holidays"),
-        (["2026-12-24"], "exclude.0.range: list should have at least 2 items"),
+        (["2026-12-24"], "exclude.0: a range of days is a list of two dates"),
     ],
 )
 async def test_what_is_no_country_is_one_sentence(
@@ -192,3 +195,29 @@ async def test_what_is_no_country_is_one_sentence(
         for path in (f"{JOBS}/preview", JOBS):
             answer: httpx.Response = await client.post(path, json={**BODY, "schedule": schedule})
             assert (answer.status_code, sentence in answer.json()["error"]) == (422, True), answer.text
+
+
+async def test_a_wrong_day_is_told_with_what_is_written_there(browser: Browser) -> None:
+    answer = await browser.send_form(f"/add?function={REMIND}", **NINE, exclude="2026-02-30")
+    said = text_of(answer)
+    assert (
+        "exclude='2026-02-30' is no day: write a date (2026-12-24), a range of dates (2026-12-24 to" in said
+    )
+    assert "public holidays have a field of their own" in said
+    SchedulerClient().add_job(offered_tasks.remind, "cron", hour=9, args=[7], id="r-7")
+    fields = fields_of(await browser.get("/change?id=r-7"), 'id="preview"')
+    answer = await browser.post("/change?id=r-7", data={**fields, "exclude": "someday"})
+    assert "(2026-12-24 to 2027-01-01)" in text_of(answer)
+
+
+async def test_a_program_is_told_how_days_are_written_in_json(scheduler: AsyncIOScheduler) -> None:
+    scheduler.offer(offered_tasks.remind)
+    async with client_of(dashboard(scheduler)) as client:
+        for day in ("2026-02-30", 'holidays("DE")'):
+            schedule = {"trigger": "interval", "hours": 1, "exclude": [day]}
+            answer = await client.post(f"{JOBS}/preview", json={**BODY, "schedule": schedule})
+            error = answer.json()["error"]
+            assert answer.status_code == 422
+            assert '(["2026-12-24", "2027-01-01"])' in error
+            assert '({"country": "DE", "subdivision": "BY"})' in error
+            assert "holidays('DE', 'BY')" not in error

@@ -216,6 +216,7 @@ class Broken(dict[str, int]):
         (10**5_000, "an int, too large to be kept"),
         (Large(), "a test_reports.Large, 3.0 MB"),
         (Broken(), "a test_reports.Broken"),
+        (type("Strange", (), {"__module__": "app.tasks"})(), "an app.tasks.Strange"),
         (Path(), "a pathlib."),
     ],
     # A number of that many digits has no text.

@@ -200,3 +200,10 @@ def test_an_instant_in_all_its_forms() -> None:
     assert {instants.dated(None, BERLIN), instants.local(None, BERLIN)} == {"-"}
     assert instants.time_of_day(instant, BERLIN) == "02:30:05"
     assert instants.time_of_day(late, BERLIN) == "23:30"
+
+
+def test_what_has_just_passed_is_not_to_come() -> None:
+    now = ticks.now()
+    assert instants.from_now(now - 200_000, now) == "0 s ago"
+    assert instants.from_now(now + 200_000, now) == "in 0 s"
+    assert instants.from_now(now, now) == "in 0 s"

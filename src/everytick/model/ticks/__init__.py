@@ -18,7 +18,19 @@ from .excluding import ExcludingTicks, Shift, Workday
 from .present import forget, hear, now
 from .protocol import Ticks
 from .regular import CalendarTicks, DateTicks, IntervalTicks
-from .zones import DAY, EPOCH, FIRST, FOREVER, LAST, SECOND, instant, instant_in, instant_of_wall, moment
+from .zones import (
+    DAY,
+    EPOCH,
+    FIRST,
+    FOREVER,
+    LAST,
+    SECOND,
+    instant,
+    instant_in,
+    instant_of_wall,
+    moment,
+    note_on_wall_clock,
+)
 
 __all__ = [
     "DAY",
@@ -47,6 +59,7 @@ __all__ = [
     "jitter",
     "moment",
     "newest",
+    "note_on_wall_clock",
     "now",
     "spelled",
 ]

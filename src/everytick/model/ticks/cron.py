@@ -22,8 +22,10 @@ from .zones import (
     MICROSECOND,
     SECOND,
     ambiguous,
+    comes_twice,
     instant_of_wall,
     jumped_over,
+    note_on_jump,
     occurrences,
     set_back,
     spans,
@@ -115,10 +117,10 @@ class CronTicks:
     def note(self, tick: int) -> str:
         wall = wall_clock(tick, self._zone)
         if self._next_match(wall - MICROSECOND) != wall:
-            return f"the clock jumps over the planned time this day: due at {wall:%H:%M}"
+            return note_on_jump(wall)
         if ambiguous(wall, self._zone):
             again = "" if self._every_hour else ": due at the first only"
-            return f"{wall:%H:%M} comes twice this day{again}"
+            return f"{comes_twice(wall)}{again}"
         return ""
 
     def postponed(self, tick: int) -> set[timedelta]:

@@ -73,6 +73,24 @@ def instant_of_wall(wall: datetime, zone: tzinfo) -> int:
     return transition(before, after, zone)
 
 
+def note_on_wall_clock(wall: datetime, zone: tzinfo) -> str:
+    """Return what to know of a time that a clock in `zone` jumps over, or shows twice; "" of all others."""
+    number = len(occurrences(wall, zone))
+    if number == 0:
+        return note_on_jump(wall_clock(instant_of_wall(wall, zone), zone))
+    return f"{comes_twice(wall)}: due at the first only" if number > 1 else ""
+
+
+def note_on_jump(due: datetime) -> str:
+    """Return the note on what was planned for a time that the clock jumps over, and is due at another."""
+    return f"the clock jumps over the planned time this day: due at {due:%H:%M}"
+
+
+def comes_twice(wall: datetime) -> str:
+    """Return the note on a time that the clock shows twice."""
+    return f"{wall:%H:%M} comes twice this day"
+
+
 def transition(before: int, after: int, zone: tzinfo) -> int:
     """Return the instant in (before, after] from which the offset of `after` holds."""
     offset = moment(after, zone).utcoffset()
