@@ -84,9 +84,9 @@ PAGES = (
     "/api/v1/troubles",
     *(f"/api/v1/jobs/{OF_THE_CODE}", f"/api/v1/jobs/{OF_THE_CODE}/why"),
 )
-# An answer without an end.
+# An answer without an end, and the proof that the dashboard knows its token.
 # The others lead on to a page without a look into the ledger.
-NOT_ASKED = {"/live", "/runs/{run_id:int}", f"/jobs/{OF_THE_CODE}"}
+NOT_ASKED = {"/live", "/login/proof", "/runs/{run_id:int}", f"/jobs/{OF_THE_CODE}"}
 
 
 @pytest.fixture
