@@ -234,7 +234,7 @@ def test_the_api() -> None:
             json=wanted,
             headers={"Authorization": f"Bearer {reader.environment['TOKEN']}"},
         )
-        assert preview.json()["trigger_in_words"].startswith("at 09:00 every day, except sat-sun"), preview.text
+        assert preview.json()["trigger_in_words"].startswith("at 09:00 every day, except sat-sun,")
     assert json.loads(said) == json.loads(pause.splitlines()[-1])
 
 
