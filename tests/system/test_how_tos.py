@@ -330,9 +330,8 @@ def test_let_people_add_jobs() -> None:
         assert re.search("add +reminder-42", reader.call(audit))
         reader.call(remove)
         # The public holidays of a country are a part that a project has by an answer.
-        page.not_here(
-            "json", '"country": "DE"', "tests/engine/dashboard/test_days_on_the_page.py tells of them"
-        )
+        told = "tests/engine/dashboard/test_days_on_the_page.py tells of them"
+        page.not_here("json", '{"trigger": "cron", "hour": 9, "exclude"', told)
         # A scheduler at the top of a module is not one that a project has.
         page.not_here(
             "python", "@scheduler.offer(name=", "tests/engine/api/test_offers.py tells of decorators"
