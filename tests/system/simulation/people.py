@@ -29,36 +29,35 @@ _OFFER = Offer("simulation.bodies:dated", bodies.dated, "dated", "bodies.py:1")
 _ENDED = "state IN ('failed', 'timed_out', 'cancelled', 'interrupted', 'lost')"
 
 
-class Client(SchedulerClient):
-    """One whose ledger is on a simulated disk."""
+class OnSimulatedDisk:
+    """Whose ledger is on a simulated disk, whatever it is a client for."""
+
+    _simulated: MemoryLedger
+    _settings: SchedulerSettings
+
+    @property
+    def ledger(self) -> Any:
+        return self._simulated
+
+    @property
+    def settings(self) -> SchedulerSettings:
+        return self._settings
+
+
+class Client(OnSimulatedDisk, SchedulerClient):
+    """One who asks as by the commands."""
 
     def __init__(self, disk: Disk, settings: SchedulerSettings) -> None:
         self._simulated, self._settings = MemoryLedger(disk), settings
         super().__init__("somebody")
 
-    @property
-    def ledger(self) -> Any:
-        return self._simulated
 
-    @property
-    def settings(self) -> SchedulerSettings:
-        return self._settings
-
-
-class OfferingClient(OfferedJobs):
+class OfferingClient(OnSimulatedDisk, OfferedJobs):
     """One who adds jobs of the function that is offered, as by the page."""
 
     def __init__(self, disk: Disk, settings: SchedulerSettings) -> None:
         self._simulated, self._settings = MemoryLedger(disk), settings
         super().__init__({_OFFER.reference: _OFFER}, "somebody")
-
-    @property
-    def ledger(self) -> Any:
-        return self._simulated
-
-    @property
-    def settings(self) -> SchedulerSettings:
-        return self._settings
 
 
 class People:
