@@ -217,10 +217,6 @@ def check_that_it_ran(value: Any) -> None:
         raise RuntimeError(f"the function handed back {what} that nobody ran")
 
 
-def _is_future(kind: type) -> bool:
-    return kinds.has(kind, "_asyncio_future_blocking")
-
-
 def _is_of_python(kind: type) -> bool:
     return issubclass(kind, GeneratorType | AsyncGeneratorType | CoroutineType)
 
