@@ -18,6 +18,8 @@ from everytick.settings import settings
 from .declare import shown_name
 
 F = TypeVar("F", bound=Callable[..., Any])
+# What a decorator with arguments gets in the place of a function. Not None, which a lookup may have returned.
+_TO_COME: Any = object()
 
 
 def _name(name: Any) -> str:
@@ -39,7 +41,7 @@ class JobOffers:
     @overload
     def offer(self, /, *, name: str) -> Callable[[F], F]: ...
 
-    def offer(self, func: Any = None, /, *, name: str | None = None) -> Any:
+    def offer(self, func: Any = _TO_COME, /, *, name: str | None = None) -> Any:
         """Offer a function: people may add jobs that call it, on the dashboard's page and by its API.
 
         As a decorator or as a call. Nothing else can be named there; arguments are checked against the
@@ -67,10 +69,12 @@ class JobOffers:
                 scheduler.offer(remind, name="Remind a customer")
                 return scheduler
         """
-        if func is None:
+        if func is _TO_COME:
             return functools.partial(self.offer, name=name)
         where = call_site()
         with failing(where, None):
+            if func is None:
+                raise ValueError("offer(None) offers nothing: give the function itself")
             if isinstance(func, str):
                 raise ValueError(f"offer({func!r:.80}) takes the function itself, and not its name")
             function = functions.resolve(func)

@@ -43,6 +43,7 @@ def test_a_function_is_offered_by_a_call_or_by_a_decorator(kind: type[AsyncIOSch
         (added_tasks.Tasks().of_an_object, "of_an_object is a method of a Tasks object, which is gone"),
         ("os:system", "offer('os:system') takes the function itself, and not its name"),
         (7, "7 is not a function"),
+        (None, "offer(None) offers nothing: give the function itself"),
     ],
 )
 def test_what_no_process_finds_again_is_not_offered(function: Any, sentence: str) -> None:
