@@ -117,9 +117,20 @@ class OfferedJobs(SchedulerClient):
     """
 
     def __init__(
-        self, offers: Mapping[str, Offer], who: str, how_days_are_written: str = exclusions.IN_CODE
+        self,
+        offers: Mapping[str, Offer],
+        who: str,
+        how_days_are_written: str = exclusions.IN_CODE,
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
-        """`how_days_are_written`: what to write in the place that people use, for the sentences about it."""
+        """Let somebody act.
+
+        Args:
+            offers: what the code offers.
+            who: who acts.
+            how_days_are_written: what to write in the place that people use, for the sentences about it.
+            defaults: the options of the schedule's jobs that name none, with its `job_defaults`.
+        """
         super().__init__(who)
         self._offers = offers
         self._how_days_are_written = how_days_are_written
@@ -136,6 +147,7 @@ class OfferedJobs(SchedulerClient):
         if wanted.schedule is None:
             raise WrongFieldError("schedule", "give a trigger: cron, interval, date, ...")
         with _field("schedule"):
+        self._job_defaults = defaults or {}
             trigger, trigger_args = _trigger(wanted.schedule)
         # So that the field is named whose value is wrong.
         self._read(wanted.schedule)

@@ -180,7 +180,7 @@ class OfferedOptions(_Body):
     alert: bool | None = None
     queue: _Text = None
     overlap: _Text = None
-    group: _Text = None
+    group: Annotated[_Text, Field(description="null: without a group, whatever the default is")] = None
 
 
 _Arguments = Annotated[dict[str, Any], Field(description="by the names of the function's parameters")]

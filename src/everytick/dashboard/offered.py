@@ -21,6 +21,7 @@ from everytick.model.job import Options
 from everytick.model.offers import Offer, Parameter
 from everytick.read.coming import ComingTick, LeftOut
 from everytick.read.job_options import job_options
+from everytick.read.known_job import Declared
 from everytick.store.declared_options import shown_value
 from everytick.text.instants import when
 from everytick.text.schedules import in_words
@@ -57,8 +58,8 @@ class OfferActions:
     """
 
     def __init__(self, request: Request, how_days_are_written: str = DAYS_IN_JSON) -> None:
-        offers: Mapping[str, Offer] | None = request.app.state.declared().offers
-        if offers is None:
+        declared: Declared = request.app.state.declared()
+        if declared.offers is None:
             raise Problem(409, NOT_LOADED)
         self._offers = offers
         self._jobs = OfferedJobs(offers, request.state.visitor.who, how_days_are_written)

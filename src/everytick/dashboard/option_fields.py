@@ -29,8 +29,9 @@ OPTIONS: Mapping[str, type | tuple[str, ...]] = {
 # All options of a job but the one that stands in the code alone.
 assert OPTIONS.keys() == OPTION_NAMES - {"ping"}
 _IS_SAID: Mapping[str, Any] = {"True": True, "False": False}
-# Of these a field says `none` for no limit, where the schedule's default is another one.
-_MAY_BE_NONE = ("timeout", "misfire_grace_time")
+# What the fields of these say for None, where the schedule's default is another value: no name of a group has
+# a blank.
+_NONE: Mapping[str, str] = {"timeout": "none", "misfire_grace_time": "none", "group": "no group"}
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
 
 
@@ -45,7 +46,7 @@ def given_options(form: Form) -> dict[str, Any]:
         text = form.get(f"options.{name}").strip()
         if not text:
             continue
-        if text == "none" and name in _MAY_BE_NONE:
+        if text == _NONE.get(name):
             found[name] = None
         elif kind is str or isinstance(kind, tuple):
             found[name] = text if kind is str else _IS_SAID.get(text, text)
@@ -69,19 +70,19 @@ def shown_options(known: Mapping[str, Any]) -> dict[str, str]:
 def usual_options(usual: Options) -> dict[str, str]:
     """Return by names what holds where a field is empty; nothing for what a field cannot say."""
     found = {name: getattr(usual, name) for name in OPTIONS}
-    return {name: option_text(it) for name, it in found.items() if it is not None or name in _MAY_BE_NONE}
+    return {name: option_text(name, it) for name, it in found.items() if it is not None or name in _NONE}
 
 
 def _shown(name: str, known: Mapping[str, Any]) -> str:
-    if name not in known or (known[name] is None and name not in _MAY_BE_NONE):
+    if name not in known or (known[name] is None and name not in _NONE):
         return ""
-    return option_text(known[name])
+    return option_text(name, known[name])
 
 
-def option_text(value: Any) -> str:
+def option_text(name: str, value: Any) -> str:
     """Return the value of an option as its field has it; lengths are seconds."""
     if value is None:
-        return "none"
+        return _NONE.get(name, "none")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -92,7 +93,7 @@ def options_in_force(options: Options, before: Options | None) -> list[tuple[str
     """
     found = []
     for name in OPTIONS:
-        value, was = (option_text(getattr(it, name)) for it in (options, before or options))
+        value, was = (option_text(name, getattr(it, name)) for it in (options, before or options))
         found.append((name, value, was if was != value else ""))
     return found
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-from everytick import SchedulerClient
+from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.model.job import Job
 
 import offered_tasks
-from test_adding_page import NIGHTLY, REMIND, Browser, fields_of, text_of
+from histories import prepared
+from test_adding_page import NIGHTLY, REMIND, Browser, fields_of, signed_in, text_of
 from test_adding_page import browser as browser
 
 DAYS: Any = {"exclude": ["sat-sun", "2099-12-24"], "shift": "next-workday"}
@@ -185,3 +187,45 @@ async def test_a_change_of_nothing_says_so(browser: Browser) -> None:
 async def test_what_is_said_of_the_id_stands_behind_it(browser: Browser) -> None:
     page = text_of(await browser.get("/add", params={"function": REMIND}))
     assert re.search(r" id it stays for good; such as reminder-42 name ", page)
+
+
+@pytest.fixture
+async def grouped(scheduler: AsyncIOScheduler) -> AsyncIterator[Browser]:
+    """A browser at a schedule whose jobs are of a group, unless they say otherwise."""
+    scheduler = AsyncIOScheduler(job_defaults={"group": "database", "retries": 3})
+    scheduler.offer(offered_tasks.remind)
+    prepared(scheduler)
+    made = await signed_in(scheduler)
+    yield made
+    await made.aclose()
+
+
+async def test_a_job_is_taken_out_of_the_group_of_all_jobs_and_put_back(grouped: Browser) -> None:
+    added()
+    assert 'placeholder="database"' in (await grouped.get("/change?id=r-7")).text
+    shown = await changed(grouped, options__group="no group")
+    assert "group no group (was database)" in in_force(shown)
+    assert "retries 3," in in_force(shown)
+    assert job().given == {"group": None}
+    assert job().options.group is None
+    fields = fields_of(await grouped.get("/change?id=r-7"), 'id="preview"')
+    assert fields["options.group"] == "no group"
+    shown = await changed(grouped, options__group="")
+    assert "group database (was no group)" in in_force(shown)
+    assert job().given == {}
+
+
+async def test_by_the_api_null_is_no_group_as_none_is_in_code(grouped: Browser) -> None:
+    SchedulerClient().add_job(offered_tasks.remind, "interval", hours=1, args=[8], id="by-code", group=None)
+    body = {"function": REMIND, "id": "r-7", "schedule": {"trigger": "interval", "hours": 1}}
+    body |= {"arguments": {"customer_id": 7}, "options": {"group": None}}
+    headers = {"Authorization": "Bearer all-all-all-all-all-all"}
+    shown = await grouped.post("/api/v1/jobs/preview", json=body, headers=headers)
+    assert shown.json()["options"]["group"] is None
+    assert (await grouped.post("/api/v1/jobs", json=body, headers=headers)).status_code == 201
+    by_code = SchedulerClient().get_job("by-code")
+    assert by_code is not None
+    assert job().given == by_code.given == {"group": None}
+    without = {**body, "id": "r-8", "options": {}}
+    shown = await grouped.post("/api/v1/jobs/preview", json=without, headers=headers)
+    assert shown.json()["options"]["group"] == "database"
