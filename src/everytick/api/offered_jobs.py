@@ -7,10 +7,11 @@ code offers, and never looked up or imported. All else is as by `add_job` of a `
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -85,7 +86,7 @@ class Draft:
 
     row: what the ledger has of it, for a change. warnings: what a person should know before it is kept.
     note: on the date of a job with one tick, if that is at an odd time of the clock. is_same: a change that
-    changes nothing.
+    changes nothing. is_now: its date is when it is kept, whenever that is.
     """
 
     job: Job
@@ -94,6 +95,20 @@ class Draft:
     warnings: Sequence[str]
     note: str = ""
     is_same: bool = False
+    is_now: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that is the same of two drafts only if the very same job would be kept."""
+        job, options = self.job, asdict(self.job.options)
+        call = [job.reference, job.args, job.kwargs, job.annotated]
+        data = job.schedule.data
+        if self.is_now:
+            # Nor is it in an id that is derived from the date.
+            data = {"trigger": "now", "zone": job.schedule.zone_name}
+        job_id = job.id if self.is_named or not self.is_now else ""
+        said = [job_id, job.name, call, data, job.given, options]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
     def fires(self, limit: int) -> list[tuple[int, str]]:
         """Return its coming ticks, in microseconds UTC, with notes on those at odd times of the clock."""
@@ -132,6 +147,7 @@ class OfferedJobs(SchedulerClient):
             defaults: the options of the schedule's jobs that name none, with its `job_defaults`.
         """
         super().__init__(who)
+        self._job_defaults = defaults or {}
         self._offers = offers
         self._how_days_are_written = how_days_are_written
 
@@ -147,7 +163,6 @@ class OfferedJobs(SchedulerClient):
         if wanted.schedule is None:
             raise WrongFieldError("schedule", "give a trigger: cron, interval, date, ...")
         with _field("schedule"):
-        self._job_defaults = defaults or {}
             trigger, trigger_args = _trigger(wanted.schedule)
         # So that the field is named whose value is wrong.
         self._read(wanted.schedule)
@@ -173,7 +188,8 @@ class OfferedJobs(SchedulerClient):
         if self.ledger.exists():
             former = self._execute(lambda connection: _check_free(connection, job.id, is_named=is_named))
         warnings = [*self._warnings(job), *_of_former(former)]
-        return Draft(job, None, is_named, warnings, _note_on_date(wanted, job.schedule))
+        note = _note_on_date(wanted, job.schedule)
+        return Draft(job, None, is_named, warnings, note, is_now=_is_now(wanted))
 
     def as_it_is(self, job_id: str) -> tuple[Draft, Offer]:
         """Return a job that was added, and its function, which may take other arguments by now."""
@@ -221,7 +237,8 @@ class OfferedJobs(SchedulerClient):
         job = replace(job, given=given, options=self._options(given))
         self._check(job)
         note = _note_on_date(wanted, job.schedule)
-        return Draft(job, row, True, self._warnings(job), note, _said(job, offer) == _said(known.job, offer))
+        is_same = _said(job, offer) == _said(known.job, offer)
+        return Draft(job, row, True, self._warnings(job), note, is_same, _is_now(wanted))
 
     def keep(self, draft: Draft, note: str | None = None) -> bool:
         """Keep a drafted job; return False if the very same is there already."""
@@ -307,6 +324,11 @@ class OfferedJobs(SchedulerClient):
             late = job.too_late(job.due(job.only_tick), ticks.now())
             found.append("its date is past: it is recorded as skipped" if late else "it runs at once")
         return found
+
+
+def _is_now(wanted: Wanted) -> bool:
+    given = wanted.schedule or {}
+    return given.get("trigger") == "date" and given.get("run_date") is None
 
 
 def _note_on_date(wanted: Wanted, known: Schedule) -> str:

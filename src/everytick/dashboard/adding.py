@@ -24,7 +24,15 @@ from .addresses import below_root, url
 from .answers import ReadingRoute
 from .forms import Form, read_form
 from .job_forms import MOST_TEXT, fields_of, wanted
-from .offered import DAYS_IN_A_FIELD, FIRES, LEFT_OUT, NOT_LOADED, OfferActions, default_of
+from .offered import (
+    DAYS_IN_A_FIELD,
+    FIRES,
+    LEFT_OUT,
+    NOT_LOADED,
+    OfferActions,
+    check_shown,
+    default_of,
+)
 from .problems import Problem
 from .processes import reading, schedule_state
 from .rendering import page
@@ -32,7 +40,7 @@ from .rendering import page
 router = APIRouter(include_in_schema=False, route_class=ReadingRoute)
 
 # What comes in a form beside the job itself.
-_NOT_THE_JOB = ("csrf_token", "save", "note")
+_NOT_THE_JOB = ("csrf_token", "save", "shown", "note")
 
 Id = Annotated[str, Query(max_length=1_000)]
 
@@ -104,8 +112,7 @@ def _add(request: Request, function: str, form: Form) -> Response:
         _check_length(shown.values)
         shown.preview = acts.draft(function, wanted(form, offer))
         if form.get("save"):
-            changed, _said = acts.keep(shown.preview, form.get("note"))
-            return _to_job(request, shown.preview.job.id, "added" if changed else "same")
+            return _kept(request, acts, shown, form, "added")
     except Problem as problem:
         return _page(request, _refused(shown, problem))
     return _page(request, shown)
@@ -122,11 +129,22 @@ def _change(request: Request, id: str, form: Form) -> Response:
             raise Problem(422, "version: which one did you see? Load the page again")
         shown.preview = acts.draft_change(id, wanted(form, offer, changes), int(version))
         if form.get("save"):
-            changed, _said = acts.keep(shown.preview, form.get("note"))
-            return _to_job(request, id, "changed" if changed else "same")
+            return _kept(request, acts, shown, form, "changed")
     except Problem as problem:
         return _page(request, _refused(shown, problem))
     return _page(request, shown)
+
+
+def _kept(request: Request, acts: OfferActions, shown: _Shown, form: Form, done: str) -> Response:
+    """Keep the job of a preview, if that is the one which the person saw; else show it as it is now."""
+    assert shown.preview is not None
+    try:
+        check_shown(shown.preview, form.get("shown"))
+    except Problem as problem:
+        shown.problem, shown.status = problem.sentence, problem.status
+        return _page(request, shown)
+    changed, _said = acts.keep(shown.preview, form.get("note"))
+    return _to_job(request, shown.preview.job.id, done if changed else "same")
 
 
 def _refused(shown: _Shown, problem: Problem) -> _Shown:

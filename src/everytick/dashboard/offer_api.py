@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from everytick.api.offered_jobs import Wanted
+from everytick.api.offered_jobs import Draft, Wanted
 from fastapi import APIRouter, Query, Request
 
 from . import schemas
 from .answers import ReadingRoute
 from .api import ACTS, ERRORS, JobId
 from .offer_schemas import JobChange, JobKept, JobPreview, JobWanted, OfferedOptions, Offers, Schedule
-from .offered import OfferActions, change_of, offered_function, preview_of
+from .offered import OfferActions, change_of, check_shown, offered_function, preview_of
 
 router = APIRouter(route_class=ReadingRoute, prefix="/api/v1", responses=ERRORS)
 
@@ -37,6 +37,7 @@ def add(request: Request, body: JobWanted) -> JobKept:
     """Add a job that calls a function that the code offers; the schedule takes it up within a second."""
     acts = OfferActions(request)
     draft = acts.draft(body.function, _wanted(body, body.id))
+    _check_shown(draft, body.shown)
     changed, said = acts.keep(draft, body.note)
     return {"job_id": draft.job.id, "changed": changed, "said": said}
 
@@ -52,6 +53,7 @@ def change(request: Request, job_id: JobId, body: JobChange) -> JobKept:
     """Change a job that was added. With another schedule nothing is made up for from the time before."""
     acts = OfferActions(request)
     draft = acts.draft_change(job_id, _wanted(body), body.version)
+    _check_shown(draft, body.shown)
     changed, said = acts.keep(draft, body.note)
     return {"job_id": job_id, "changed": changed, "said": said}
 
@@ -65,6 +67,11 @@ def remove(
     """Remove a job that was added: it never runs again. Its history stays."""
     said = OfferActions(request).remove(job_id, note)
     return {"changed": True, "said": said}
+
+
+def _check_shown(draft: Draft, shown: str | None) -> None:
+    if shown is not None:
+        check_shown(draft, shown)
 
 
 def _wanted(body: JobWanted | JobChange, job_id: str | None = None) -> Wanted:

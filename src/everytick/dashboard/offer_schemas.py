@@ -185,6 +185,13 @@ class OfferedOptions(_Body):
 
 _Arguments = Annotated[dict[str, Any], Field(description="by the names of the function's parameters")]
 _Name = Annotated[str | None, Field(max_length=1_000, description="for people")]
+_Shown = Annotated[
+    str | None,
+    Field(
+        max_length=100,
+        description="that of a preview: it is refused if another job would come of it by now",
+    ),
+]
 
 
 class JobWanted(_Body):
@@ -198,6 +205,7 @@ class JobWanted(_Body):
     schedule: Schedule
     arguments: _Arguments = {}
     options: OfferedOptions = OfferedOptions()
+    shown: _Shown = None
     note: Note = None
 
 
@@ -211,6 +219,7 @@ class JobChange(_Body):
     version: Annotated[
         int | None, Field(description="the one that you have seen: it is refused if there is another by now")
     ] = None
+    shown: _Shown = None
     note: Note = None
 
 
@@ -233,6 +242,7 @@ class JobPreview(TypedDict):
         ),
     ]
     warnings: list[str]
+    shown: Annotated[str, Field(description="send it with the job, to have just this one or none")]
 
 
 class JobKept(TypedDict):

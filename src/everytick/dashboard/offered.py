@@ -61,8 +61,9 @@ class OfferActions:
         declared: Declared = request.app.state.declared()
         if declared.offers is None:
             raise Problem(409, NOT_LOADED)
-        self._offers = offers
-        self._jobs = OfferedJobs(offers, request.state.visitor.who, how_days_are_written)
+        self._offers = declared.offers
+        who = request.state.visitor.who
+        self._jobs = OfferedJobs(declared.offers, who, how_days_are_written, declared.defaults)
 
     def offer(self, function: str) -> Offer:
         """Return a function that the code offers."""
@@ -153,6 +154,20 @@ def default_of(one: Parameter) -> str:
     return shown_value(one.default, one.name)[:_SHOWN]
 
 
+def check_shown(draft: Draft, shown: str) -> None:
+    """Refuse to keep another job than the one that was shown: a default or a holiday may be another by now.
+
+    Raises:
+        Problem: it is another one.
+    """
+    if shown != draft.fingerprint:
+        raise Problem(
+            409,
+            f"job {draft.job.id!r:.200} would not be the one that was shown: the schedule's code or its"
+            " settings changed meanwhile; look at the preview as it is now",
+        )
+
+
 def preview_of(draft: Draft) -> JobPreview:
     """Return a job as it would be, as the API shows it."""
     job = draft.job
@@ -168,6 +183,7 @@ def preview_of(draft: Draft) -> JobPreview:
         "options": job_options(job),
         "left_out": [LeftOut(tick, job.id, why).as_json() for tick, why in draft.left_out(LEFT_OUT)],
         "warnings": list(draft.warnings),
+        "shown": draft.fingerprint,
     }
 
 

@@ -90,6 +90,7 @@ async def test_a_program_previews_adds_changes_and_removes(
     assert answer.status_code == 200, answer.text
     preview = answer.json()
     assert len(preview.pop("next_fires")) == 10
+    assert len(preview.pop("shown")) == 32
     assert preview == {
         "job_id": "r-7",
         "name": "remind",
