@@ -5,6 +5,7 @@ Each is one transaction in the ledger, which also records who asked.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from abc import abstractmethod
 from collections.abc import Callable
@@ -51,6 +52,7 @@ class BackfillPreview:
     count: how many ticks there are, each of which gets a run. first, last: of these; None without any.
     start, end: between which times they lie, both included: for `backfill_job`, which then runs these ticks,
     though others have come since.
+    schedule: which schedule these are the ticks of: for `backfill_job`, which refuses another one.
     """
 
     job_id: str
@@ -59,6 +61,7 @@ class BackfillPreview:
     last: datetime | None
     start: datetime
     end: datetime
+    schedule: str
 
 
 class BackfillRequests(RunRequests):
@@ -92,7 +95,8 @@ class BackfillRequests(RunRequests):
         zone = _schedule(wanted).zone
         first, last = (None if it is None else ticks.moment(it, zone) for it in (found.first, found.last))
         start, end = (ticks.moment(it, zone) for it in (wanted.begin, wanted.until))
-        return BackfillPreview(job_id, found.number or 0, first, last, start, end)
+        number, schedule = found.number or 0, _fingerprint(wanted.schedule_data)
+        return BackfillPreview(job_id, number, first, last, start, end, schedule)
 
     def backfill_job(
         self,
@@ -103,6 +107,7 @@ class BackfillRequests(RunRequests):
         only_missed: bool = False,
         rate: int | None = None,
         max_instances: int = 1,
+        schedule: str | None = None,
         note: str | None = None,
     ) -> int:
         """Run a job once for each of its past ticks from one time to another; return the backfill's number.
@@ -121,11 +126,13 @@ class BackfillRequests(RunRequests):
             rate: how many runs begin in a minute at most, 1 to 6,000; by default as many as can.
             max_instances: how many of its runs may be under way at once, 1 to 100, beside those of the
                 schedule, for which the job has a limit of its own. A run that waits for a retry counts.
+            schedule: that of a preview: the backfill is refused if the job has another one by now.
             note: why, for the audit trail.
 
         Raises:
             ScheduleError: there is no such job, or no such tick; more than 100,000 of them; a backfill of the
-                job goes on that has times in common with this one; or the job is disabled by a setting.
+                job goes on that has times in common with this one; the job has another schedule than the
+                preview; or it is disabled by a setting.
             LedgerError: the ledger cannot be used; nothing was asked.
         """
         check_note(note)
@@ -138,6 +145,12 @@ class BackfillRequests(RunRequests):
             state = self._existing(connection, job_id)
             refuse_if_disabled(connection, state)
             refuse_overlapping(connection, wanted)
+            previewed = _fingerprint(wanted.schedule_data) if schedule is None else schedule
+            if _fingerprint(state.schedule_data) != previewed:
+                raise NotNowError(
+                    f"the job {job_id!r} has another schedule by now than the one whose ticks were shown:"
+                    " look at the preview again"
+                )
             number = backfills.ask(connection, wanted, found.number or 0, rate, max_instances, self.who, note)
             self._note_down(connection, "backfill", job_id, number, note)
             return number
@@ -290,6 +303,10 @@ def _within(patience: float) -> Callable[[], None]:
             raise TimeoutError
 
     return check
+
+
+def _fingerprint(schedule_data: str | None) -> str:
+    return hashlib.sha256((schedule_data or "").encode()).hexdigest()[:32]
 
 
 def _schedule(wanted: Wanted) -> Schedule:

@@ -131,6 +131,7 @@ def backfill(
             only_missed=only_missed,
             rate=rate,
             max_instances=at_once,
+            schedule=found.schedule,
             note=note,
         )
         _begun(client.ledger, number, as_json)

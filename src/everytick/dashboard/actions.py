@@ -111,6 +111,7 @@ def _backfill(actions: Actions, form: Form) -> str:
         only_missed=bool(form.get("only_missed")),
         rate=rate,
         max_instances=max_instances,
+        schedule=form.get("schedule") or None,
         note=form.get("note"),
     )[1]
 

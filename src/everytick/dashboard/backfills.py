@@ -64,7 +64,7 @@ def show_backfills(
         "backfills.html",
         asked=asked,
         # The form begins the backfill that the page shows, however long that was open.
-        wanted={**asked, **_span(preview)} if preview else {},
+        wanted={**asked, **_span(preview), "schedule": preview.schedule} if preview else {},
         only_missed=bool(only_missed),
         preview=preview,
         at_once=at_once,
@@ -102,7 +102,14 @@ def preview(
     """Return what a backfill would do: how many ticks get a run, and the first and last of them."""
     found = actions_of(request).preview_backfill(job, start, to, only_missed=only_missed)
     first, last = (None if it is None else iso(ticks.instant(it)) for it in (found.first, found.last))
-    return {"job_id": found.job_id, "count": found.count, "first": first, "last": last, **_span(found)}
+    return {
+        "job_id": found.job_id,
+        "count": found.count,
+        "first": first,
+        "last": last,
+        "schedule": found.schedule,
+        **_span(found),
+    }
 
 
 def _span(preview: BackfillPreview) -> schemas.Span:
@@ -127,6 +134,7 @@ def begin(request: Request, body: schemas.BackfillWanted) -> schemas.BackfillBeg
         only_missed=body.only_missed,
         rate=body.rate,
         max_instances=body.max_instances,
+        schedule=body.schedule,
         note=body.note,
     )
     return {"backfill_id": number, "said": said}

@@ -159,6 +159,7 @@ class Actions:
         rate: int | None,
         max_instances: int,
         note: str | None,
+        schedule: str | None,
     ) -> tuple[int, str]:
         """Ask for a backfill; return its number, and the sentence about it."""
         span = _span(start, end)
@@ -170,6 +171,7 @@ class Actions:
                 rate=rate,
                 max_instances=max_instances,
                 note=checked_note(note),
+                schedule=schedule,
             )
         with reading(self._ledger) as connection:
             why = waits(read_backfill(connection, number))

@@ -225,6 +225,10 @@ class BackfillWanted(_Body):
     )
     rate: Annotated[int | None, Field(description="at most so many runs begin in a minute")] = None
     max_instances: Annotated[int, Field(description="so many of its runs may be under way at once")] = 1
+    schedule: Annotated[
+        str | None,
+        Field(max_length=100, description="that of a preview: it is refused if the job has another by now"),
+    ] = None
     note: Note = None
 
 
@@ -246,6 +250,9 @@ class BackfillPreview(Span):
     count: Annotated[int, Field(description="how many ticks, each of which gets a run")]
     first: Time | None
     last: Time | None
+    schedule: Annotated[
+        str, Field(description="send it, to be refused if the job has another schedule by then")
+    ]
 
 
 class Backfills(TypedDict):

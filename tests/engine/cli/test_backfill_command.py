@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from unittest.mock import patch
 
 import pytest
-from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
+from everytick import AsyncIOScheduler, ConfigurationError, ScheduleError, SchedulerClient
 from everytick.api import loading
 from everytick.cli import completion, program
 from everytick.doctor.backfills import examine_backfills
@@ -233,3 +233,16 @@ def test_one_of_a_paused_job_waits(nightly: AsyncIOScheduler) -> None:
 def test_wrong_usage_is_a_sentence(nightly: AsyncIOScheduler, arguments: str, sentence: str) -> None:
     with pytest.raises(ConfigurationError, match=sentence.replace("(", r"\(")):
         ask(nightly, "backfill", *arguments.split())
+
+
+def test_who_answers_when_the_schedule_is_another_one_begins_nothing(nightly: AsyncIOScheduler) -> None:
+    def think(question: str, yes: bool) -> bool:
+        deployed = AsyncIOScheduler()
+        deployed.add_job(added_tasks.note, "cron", hour="*", id="report")
+        prepared(deployed)
+        return True
+
+    with patch("everytick.cli.bulk.is_wanted", think), pytest.raises(ScheduleError) as raised:
+        ask(nightly, "backfill", "report", *SPAN)
+    assert "the job 'report' has another schedule by now than the one whose ticks were" in str(raised.value)
+    assert ask_json(nightly, "backfill") == []

@@ -57,11 +57,15 @@ async def test_a_program_previews_begins_looks_stops_and_continues(client: httpx
         "last": "2026-03-04T03:00:00+00:00",
         "from": "2026-03-01T00:00:00+00:00",
         "to": "2026-03-04T03:00:00+00:00",
+        "schedule": answer.json()["schedule"],
     }
     answer = await client.post("/api/v1/backfills", json={"job": "report/daily", **SPAN, "rate": 30})
     assert (answer.status_code, answer.json()) == (
         202,
-        {"backfill_id": 1, "said": "Backfill 1 of report/daily begins."},
+        {
+            "backfill_id": 1,
+            "said": "Backfill 1 of report/daily begins when a scheduler is started; no scheduler is up.",
+        },
     )
     found = (await client.get("/api/v1/backfills/1")).json()
     assert (found["state"], found["rate"], found["made"], found["ticks"]) == ("running", 30, 0, 4)
@@ -158,7 +162,7 @@ async def test_a_person_sees_a_preview_confirms_it_and_stops_it(
     form = shown.text[shown.text.index("/do/backfill") :]
     fields = dict(re.findall(r'name="([a-z_]+)" value="([^"]*)"', form[: form.index("</form>")]))
     said = await client.post("/do/backfill", data=fields)
-    assert "Backfill 1 of report/daily begins." in text_of(said)
+    assert "Backfill 1 of report/daily begins when a scheduler is started; no" in text_of(said)
     [row] = backfill_rows(scheduler.ledger, 10)
     assert (row["max_instances"], row["ticks"], row["asked_by"]) == (
         2,
@@ -362,3 +366,39 @@ async def test_previews_do_not_take_the_place_of_pages_and_one_whose_client_is_g
     assert (await first).status_code == 422
     await asyncio.gather(*others)
     assert begun == ["slow"]
+
+
+async def test_a_preview_of_another_schedule_by_now_begins_nothing(
+    scheduler: AsyncIOScheduler, client: httpx.AsyncClient
+) -> None:
+    preview = (await client.get("/api/v1/backfills/preview", params={"job": "report/daily", **SPAN})).json()
+    deployed = AsyncIOScheduler()
+    deployed.add_job(added_tasks.note, "cron", hour="*", id="report/daily")
+    prepared(deployed)
+    wanted = {name: preview[name] for name in ("from", "to", "schedule")} | {"job": "report/daily"}
+    refused = await client.post("/api/v1/backfills", json=wanted)
+    assert refused.status_code == 409
+    assert refused.json()["error"] == (
+        "the job 'report/daily' has another schedule by now than the one whose ticks were shown: look at the"
+        " preview again"
+    )
+    assert backfill_rows(scheduler.ledger, 10) == []
+    # Who names none means the one of now.
+    del wanted["schedule"]
+    assert (await client.post("/api/v1/backfills", json=wanted)).status_code == 202
+
+
+async def test_a_page_that_shows_another_schedule_begins_nothing(
+    scheduler: AsyncIOScheduler, client: httpx.AsyncClient
+) -> None:
+    del client.headers["Authorization"]
+    await client.post("/login", data={"token": TOKEN, "name": "Anna"})
+    shown = await client.get("/backfills", params={"job": "report/daily", **SPAN})
+    form = shown.text[shown.text.index("/do/backfill") :]
+    fields = dict(re.findall(r'name="([a-z_]+)" value="([^"]*)"', unescape(form[: form.index("</form>")])))
+    deployed = AsyncIOScheduler()
+    deployed.add_job(added_tasks.note, "cron", hour="*", id="report/daily")
+    prepared(deployed)
+    refused = await client.post("/do/backfill", data=fields)
+    assert (refused.status_code, "has another schedule by now" in refused.text) == (409, True)
+    assert backfill_rows(scheduler.ledger, 10) == []
