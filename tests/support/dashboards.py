@@ -32,6 +32,13 @@ def page(ledger: Ledger, path: str, **query: Any) -> str:
     return _found(look(ledger, path, **query)).text
 
 
+def act(ledger: Ledger, path: str, **body: Any) -> Any:
+    """Return what the API of a dashboard on this ledger gives to who has something done there."""
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(asyncio.run, _send(ledger, f"/api/v1/{quote(path)}", body)).result(20)
+    return answer.json()
+
+
 def look(ledger: Ledger, path: str, **query: Any) -> httpx.Response:
     """Return what a dashboard on this ledger answers to somebody who may do all."""
     # On a thread: the test may have an event loop of its own, which a schedule needs meanwhile.
@@ -51,7 +58,16 @@ def _app(ledger: Ledger) -> FastAPI:
 
 
 async def _ask(ledger: Ledger, path: str, query: dict[str, Any]) -> httpx.Response:
+    async with _client(ledger) as client:
+        return await client.get(path, params=query or None)
+
+
+async def _send(ledger: Ledger, path: str, body: dict[str, Any]) -> httpx.Response:
+    async with _client(ledger) as client:
+        return await client.post(path, json=body)
+
+
+def _client(ledger: Ledger) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(_app(ledger))
     headers = {"Authorization": f"Bearer {_TOKEN}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers) as client:
-        return await client.get(path, params=query or None)
+    return httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers)

@@ -10,6 +10,7 @@ from everytick.app import typed
 from . import completion
 from .arguments import AsJson, JobId, Note, OfJobs, Since, Until, Yes, is_run_number, moment, run_number, span
 from .output import print_aside, print_json, print_text, visible
+from .table import print_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +51,7 @@ def run_now(
     client = SchedulerClient()
     for_tick = None if tick is None else moment("--tick", tick, client.timezone)
     run_id = client.run_job_now(job_id, tick=for_tick, note=note)
-    sentence = f"run {run_id} of {job_id} begins"
-    _asked(run_id, sentence, sentence, wait=wait, as_json=as_json)
+    _asked(run_id, _said(run_id, "begins", f" of {job_id}"), wait=wait, as_json=as_json)
 
 
 @commands.command()
@@ -99,8 +99,7 @@ def retry(
         raise ConfigurationError("give the number of a run, or --failed with what else narrows it, not both")
     run_id = run_number(run)
     client.retry_run(run_id, note=note)
-    sentence = f"run {run_id} begins one more attempt"
-    _asked(run_id, sentence, sentence, wait=wait, as_json=as_json)
+    _asked(run_id, _said(run_id, "begins one more attempt"), wait=wait, as_json=as_json)
 
 
 def _not_failed(run: str | None) -> str:
@@ -145,6 +144,7 @@ def cancel(
     """
     from everytick.api.client import SchedulerClient
     from everytick.errors import ConfigurationError
+    from everytick.read.processes import someone_is_up
     from everytick.text.wording import PLAIN_GOES_ON
 
     from . import bulk
@@ -167,8 +167,10 @@ def cancel(
         _over(run_id, as_json)
     else:
         sentence = f"run {run_id} was asked to end; {PLAIN_GOES_ON}"
-        later = f"run {run_id} ends as cancelled"
-        _asked(run_id, sentence, later, wait=wait, as_json=as_json, wanted="cancelled")
+        if not someone_is_up(client.ledger):
+            later = f"run {run_id} ends as cancelled when a scheduler is started"
+            sentence = f"{later}; {nobody_up(client.ledger)}"
+        _asked(run_id, sentence, wait=wait, as_json=as_json, wanted="cancelled")
 
 
 def _under_way(client: SchedulerClient, patterns: list[str], states: Sequence[str]) -> list[RunOutline]:
@@ -212,31 +214,28 @@ def _over(run_id: int, as_json: bool) -> None:
         print_text(f"the retry of run {run_id} is cancelled: it is {row['state']} as before{error}")
 
 
-def _asked(
-    run_id: int,
-    sentence: str,
-    later: str,
-    *,
-    wait: bool,
-    as_json: bool,
-    wanted: str = "succeeded",
-) -> None:
-    """Say what a running scheduler does now, or one that is started `later`; wait for the end of the run.
+def _said(run_id: int, begins: str, of: str = "") -> str:
+    """Return the sentence about a run that was asked for: that it `begins`, or what it waits for."""
+    from everytick.ledger import open_ledger
+    from everytick.read.prospects import prospect_in
+    from everytick.settings import settings
+
+    return f"run {run_id}{of} {prospect_in(open_ledger(), run_id, settings(), begins).sentence}"
+
+
+def _asked(run_id: int, sentence: str, *, wait: bool, as_json: bool, wanted: str = "succeeded") -> None:
+    """Say what is done now, or later; wait for the end of the run.
 
     Exits with 1 if it was to be waited for, and the run did not end in the state that is `wanted`.
     """
     from everytick.ledger import open_ledger
     from everytick.read.processes import someone_is_up
-    from everytick.read.resuming import paused_job
     from everytick.read.runs import run_row
 
     ledger = open_ledger()
-    is_up, paused = someone_is_up(ledger), paused_job(ledger, run_id)
-    if not as_json and paused is not None:
-        print_text(f"run {run_id} waits until the job {paused} is resumed")
-    elif not as_json:
-        print_text(sentence if is_up else f"{later} when a scheduler is started; {nobody_up(ledger)}")
-    row = _ended(ledger, run_id) if wait and is_up else run_row(ledger, run_id)
+    if not as_json:
+        print_sentence(sentence)
+    row = _ended(ledger, run_id) if wait and someone_is_up(ledger) else run_row(ledger, run_id)
     if as_json:
         print_json(row)
     elif wait and _is_over(row):
@@ -250,14 +249,19 @@ def _asked(
 def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
     import shlex
 
+    from everytick.read.processes import someone_is_up
+    from everytick.read.prospects import prospect_in
     from everytick.read.resuming import paused_job
+    from everytick.settings import settings
 
-    not_waited = f"run {run_id} is not waited for, and the request stays on record until"
-    paused = paused_job(ledger, run_id)
-    if paused is None:
-        return f"error: {nobody_up(ledger)}: {not_waited} one is started ({typed('run')})"
-    resuming = f"{typed('resume')} {shlex.quote(paused)}"
-    return f"error: the job {paused} is paused: {not_waited} it is resumed ({resuming})"
+    on_record = "is not waited for, and the request stays on record"
+    if paused := paused_job(ledger, run_id):
+        resuming = f"{typed('resume')} {shlex.quote(paused)}"
+        return f"error: the job {paused} is paused: run {run_id} {on_record} until it is resumed ({resuming})"
+    if someone_is_up(ledger):
+        waits = prospect_in(ledger, run_id, settings()).sentence
+        return f"error: run {run_id} {waits}; it {on_record}"
+    return f"error: {nobody_up(ledger)}: run {run_id} {on_record} until one is started ({typed('run')})"
 
 
 def nobody_up(ledger: Ledger) -> str:
@@ -269,10 +273,12 @@ def nobody_up(ledger: Ledger) -> str:
 
 
 def _ended(ledger: Ledger, run_id: int) -> RunRow:
-    """Return a run's row as soon as it is over, or cannot end: no process is up, or its job is paused."""
+    """Return a run's row as soon as it is over, or cannot end: no process takes it, or its job is paused."""
     from everytick.read.processes import someone_is_up
+    from everytick.read.prospects import prospect_in
     from everytick.read.resuming import paused_job
     from everytick.read.runs import run_row
+    from everytick.settings import settings
     from everytick.system import system
 
     seen = system.monotonic()
@@ -280,7 +286,7 @@ def _ended(ledger: Ledger, run_id: int) -> RunRow:
         row = run_row(ledger, run_id)
         if _is_over(row) or paused_job(ledger, run_id) is not None:
             return row
-        if someone_is_up(ledger):
+        if someone_is_up(ledger) and not prospect_in(ledger, run_id, settings()).is_held:
             seen = system.monotonic()
         elif system.monotonic() - seen > _GIVE_UP_SECONDS:
             return row

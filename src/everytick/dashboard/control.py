@@ -15,7 +15,8 @@ from everytick.api.requests import NotNowError
 from everytick.errors import LedgerError, ScheduleError
 from everytick.model import ticks
 from everytick.read.backfills import read_backfill, waits
-from everytick.read.resuming import paused_job_of
+from everytick.read.processes import find_processes
+from everytick.read.prospects import prospect
 from everytick.read.runs import read_run
 from everytick.settings import settings
 from everytick.store.database import Ledger
@@ -60,7 +61,6 @@ class Done:
         return f"{self.subject} {self.did.one}."
 
 
-_BEGINS = Did("begins", "begin")
 _PAUSED, _PAUSED_ALREADY = Did("is paused", "are paused"), Did("was paused already", "were paused already")
 _RESUMED, _NOT_PAUSED = Did("is resumed", "are resumed"), Did("was not paused", "were not paused")
 _CANCELLED, _ASKED = (
@@ -72,7 +72,14 @@ _STOPPED, _STOPPED_ALREADY = (
     Did("did not go on anyway", "did not go on anyway"),
 )
 _GOES_ON, _NOT_STOPPED = Did("goes on", "go on"), Did("was not stopped", "were not stopped")
-_RETRIED = Did("begins one more attempt", "begin one more attempt each")
+
+# What is said of several runs that were asked for, instead of one.
+_OF_SEVERAL = {
+    "begins": "begin",
+    "begins one more attempt": "begin one more attempt each",
+    "waits": "wait",
+    "waits:": "wait:",
+}
 
 
 class Actions:
@@ -91,7 +98,7 @@ class Actions:
         instant = None if not tick else moment("tick", tick)
         with _sentences(422):
             run_id = self._client.run_job_now(job_id, tick=instant, note=checked_note(note))
-        return Done(True, f"Run {run_id} of {job_id}", _BEGINS, run_id)
+        return Done(True, f"Run {run_id} of {job_id}", self._prospect(run_id, "begins"), run_id)
 
     def run_skipped(self, run_id: int, note: str | None) -> Done:
         """Ask for a run that stands in for a tick that was skipped."""
@@ -131,13 +138,7 @@ class Actions:
         self._check_run(run_id)
         with _sentences(409):
             self._client.retry_run(run_id, note=checked_note(note))
-        with reading(self._ledger) as connection:
-            paused = paused_job_of(connection, run_id)
-        did = _RETRIED
-        if paused is not None:
-            until = f"until the job {paused} is resumed"
-            did = Did(f"waits {until}", f"wait {until}")
-        return Done(True, f"Run {run_id}", did, run_id)
+        return Done(True, f"Run {run_id}", self._prospect(run_id, "begins one more attempt"), run_id)
 
     def preview_backfill(
         self, job_id: str, start: str, end: str | None, *, only_missed: bool
@@ -158,8 +159,8 @@ class Actions:
         only_missed: bool,
         rate: int | None,
         max_instances: int,
-        note: str | None,
         schedule: str | None,
+        note: str | None,
     ) -> tuple[int, str]:
         """Ask for a backfill; return its number, and the sentence about it."""
         span = _span(start, end)
@@ -170,12 +171,16 @@ class Actions:
                 only_missed=only_missed,
                 rate=rate,
                 max_instances=max_instances,
-                note=checked_note(note),
                 schedule=schedule,
+                note=checked_note(note),
             )
         with reading(self._ledger) as connection:
-            why = waits(read_backfill(connection, number))
-        return number, f"Backfill {number} {why or f'of {job_id} begins'}."
+            said = waits(read_backfill(connection, number))
+            found = find_processes(connection)
+        if not said:
+            nobody = "" if found.up else f" when a scheduler is started; {found.nobody_up(settings().zone)}"
+            said = f"of {job_id} begins{nobody}"
+        return number, f"Backfill {number} {said}."
 
     def stop_backfill(self, number: int, note: str | None) -> Done:
         """Let a backfill make no more runs."""
@@ -188,6 +193,14 @@ class Actions:
         with _sentences(422):
             changed = self._client.continue_backfill(number, note=checked_note(note))
         return Done(changed, f"Backfill {number}", _GOES_ON if changed else _NOT_STOPPED)
+
+    def _prospect(self, run_id: int, begins: str) -> Did:
+        """Return what becomes of a run that was asked for."""
+        chosen = settings()
+        with reading(self._ledger) as connection:
+            said = prospect(connection, run_id, chosen.zone, chosen.job_filter, begins).sentence
+        verb, blank, rest = said.partition(" ")
+        return Did(said, _OF_SEVERAL.get(said, f"{_OF_SEVERAL[verb]}{blank}{rest}"))
 
     def _check_run(self, run_id: int) -> Any:
         with reading(self._ledger) as connection:

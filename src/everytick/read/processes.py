@@ -8,7 +8,7 @@ longer than a lease, and *stuck* when its event loop had not answered for a leas
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -42,6 +42,9 @@ FROM scheduler_processes
 _REPORTS = """
 SELECT min(process_id) AS process_id, cannot_run FROM scheduler_processes
 WHERE cannot_run IS NOT NULL AND {} GROUP BY cannot_run
+"""
+_REPORT_OF_EACH = """
+SELECT process_id, cannot_run FROM scheduler_processes WHERE cannot_run IS NOT NULL AND {}
 """
 # Of the end of a run: a scheduler wrote it down, or that ticks were skipped. People cancel, pause and resume
 # from elsewhere, also while none is up: that shows no scheduler. What they account for is noted down behind
@@ -233,9 +236,24 @@ def reports(connection: Reader) -> dict[str, str]:
         some = among("process_id", ids[begin : begin + _PIECE], "process")
         for row in connection.rows(_REPORTS.format(some.text), some.values):
             for job_id, why in _reported(row.cannot_run).items():
-                name = up[row.process_id].name
-                found.setdefault(job_id, f"{one_line(masked(why))} (as {name} says)")
+                found.setdefault(job_id, _as_said(why, up[row.process_id]))
     return found
+
+
+def reports_on(connection: Reader, job_id: str, processes: Sequence[Process]) -> list[str]:
+    """Return why those of some processes cannot run a job that was added which say so."""
+    found = []
+    names = {process.process_id: process for process in processes}
+    for begin in range(0, len(names), _PIECE):
+        some = among("process_id", list(names)[begin : begin + _PIECE], "process")
+        for row in connection.rows(_REPORT_OF_EACH.format(some.text), some.values):
+            why = _reported(row.cannot_run).get(job_id)
+            found += [] if why is None else [_as_said(why, names[row.process_id])]
+    return found
+
+
+def _as_said(why: str, process: Process) -> str:
+    return f"{one_line(masked(why))} (as {process.name} says)"
 
 
 def _reported(text: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from everytick.model import ticks
 from everytick.store.database import Ledger
-from everytick.store.querying import Reader, connect_checked
+from everytick.store.querying import connect_checked
 
 from .known_job import KnownJob, find_job
 from .runs import find_run
@@ -60,18 +60,13 @@ def keeps_waiting(job: KnownJob, run: Any) -> bool:
     return job.paused and run.state in ("queued", "retrying") and run.kind != "manual"
 
 
-def paused_job_of(connection: Reader, run_id: int) -> str | None:
-    """Return the job whose pause keeps a run from beginning; None if none does, or there is no such run."""
-    run = find_run(connection, run_id)
-    job = None if run is None else find_job(connection, run.job_id)
-    return job.id if job is not None and keeps_waiting(job, run) else None
-
-
 def paused_job(ledger: Ledger, run_id: int) -> str | None:
-    """Return the same from a ledger.
+    """Return the job whose pause keeps a run from beginning; None if none does, or there is no such run.
 
     Raises:
         LedgerError: the ledger cannot be read.
     """
     with connect_checked(ledger) as connection:
-        return paused_job_of(connection, run_id)
+        run = find_run(connection, run_id)
+        job = None if run is None else find_job(connection, run.job_id)
+        return job.id if job is not None and keeps_waiting(job, run) else None

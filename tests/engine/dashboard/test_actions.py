@@ -15,6 +15,7 @@ from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import Authenticator
 
 from ledgers import change, found_in
+from sample_ledger import up
 
 TOKEN, READ_TOKEN = "all-all-all-all-all-all", "read-read-read-read-read"
 BY_SCRIPT = {"HX-Request": "true"}
@@ -94,10 +95,17 @@ async def test_several_jobs_are_acted_on_at_once_and_one_sentence_sums_up(
 async def test_the_message_links_to_the_runs_that_begin(
     scheduler: AsyncIOScheduler, browser: Browser
 ) -> None:
+    said = await press(browser, "run-now", job_id="sync_10", headers=BY_SCRIPT)
+    assert "begins when a scheduler is started; no scheduler is up since " in said.text
+    with up(scheduler.ledger):
+        await the_message_links_to_them(browser)
+
+
+async def the_message_links_to_them(browser: Browser) -> None:
     said = await press(browser, "run-now", job_id="sync_1", headers=BY_SCRIPT)
-    assert '<a href="/run/1">Run 1</a> of sync_1 begins.' in said.text
-    said = await press(browser, "run-now", job_id=["sync_2", "sync_10"], headers=BY_SCRIPT)
-    assert '2 runs begin: <a href="/run/2">2</a>, <a href="/run/3">3</a>.' in said.text
+    assert '<a href="/run/2">Run 2</a> of sync_1 begins.' in said.text
+    said = await press(browser, "run-now", job_id=["sync_2", "sync_1"], headers=BY_SCRIPT)
+    assert '2 runs begin: <a href="/run/3">3</a>, <a href="/run/4">4</a>.' in said.text
 
 
 async def test_a_tick_that_was_skipped_is_run_by_the_number_of_its_row(
@@ -109,7 +117,7 @@ async def test_a_tick_that_was_skipped_is_run_by_the_number_of_its_row(
         " finished_us) VALUES ('sync_2', 'scheduled', 3000000, 'skipped', 'missed', 0, 0, 3000000, 5000000)",
     )
     said = await press(browser, "run-now", run_id="1", headers=BY_SCRIPT)
-    assert '<a href="/run/2">Run 2</a> of sync_2 begins.' in said.text
+    assert '<a href="/run/2">Run 2</a> of sync_2 begins ' in said.text
     (run,) = found_in(scheduler.ledger, "SELECT for_tick_us FROM scheduler_runs WHERE run_id = 2")
     assert run["for_tick_us"] == 3_000_000
     said = await press(browser, "run-now", run_id="2", headers=BY_SCRIPT)
@@ -124,7 +132,8 @@ async def test_several_runs_are_cancelled_or_retried_at_once(
     assert "2 runs are cancelled: 1, 2." in re.sub(" ([,.])", r"\1", text_of(said))
     said = await press(browser, "retry", run_id=["1", "2", "3"], headers=BY_SCRIPT)
     told = re.sub(" ([,.])", r"\1", text_of(said))
-    assert "2 runs begin one more attempt each: 1, 2. Refused for 1: 3: " in told
+    assert "2 runs begin one more attempt when a scheduler is started; no scheduler is up" in told
+    assert ": 1, 2. Refused for 1: 3: " in told
 
 
 async def test_what_is_refused_for_all_is_an_error_that_names_a_few(browser: Browser) -> None:
