@@ -12,7 +12,7 @@ from .arguments import AsJson, Follow, Limit, OfJob, OfJobs, Since, Until, Wide,
 from .colours import ID, TIME
 from .outages import print_below_jobs, print_below_runs
 from .output import print_json, remark_on_ledger
-from .table import Column, print_table
+from .table import Column, print_sentence, print_table
 
 if TYPE_CHECKING:
     from everytick.read.run_filter import RunFilter
@@ -47,6 +47,7 @@ def jobs(
     from everytick.errors import ConfigurationError, nearest
     from everytick.read.job_ids import matching
     from everytick.read.jobs import job_rows, late_since, sorted_rows
+    from everytick.read.not_in_force import not_in_force
     from everytick.read.standings import ORDERS
     from everytick.read.trouble_words import worst_of_a_day
 
@@ -68,6 +69,8 @@ def jobs(
     gravest = worst_of_a_day(scheduler.ledger, {row["id"]: row["last_outcomes"] for row in rows})
     listed.print_jobs(rows, late, gravest, scheduler.timezone, wide=wide)
     print_below_jobs(scheduler.ledger, scheduler.timezone, {row["id"] for row in rows})
+    for sentence in not_in_force(scheduler.ledger, declared(scheduler), scheduler.settings.job_filter):
+        print_sentence(sentence)
 
 
 @commands.command()

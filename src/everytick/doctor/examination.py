@@ -34,7 +34,13 @@ from .environment import (
 )
 from .finding import Finding, ok
 from .history import examine_history
-from .liveness import examine_clock, examine_outages, examine_processes, examine_runs
+from .liveness import (
+    examine_clock,
+    examine_outages,
+    examine_processes,
+    examine_runs,
+    examine_settings_in_force,
+)
 from .pitfalls import examine_schedule
 from .server import examine_server
 from .storage import examine_file, examine_numbers, examine_rows, examine_writing
@@ -115,6 +121,7 @@ def _examine_ledger(settings: SchedulerSettings, declared: Declared) -> list[Fin
             groups |= {job.id: job.options.group for job in declared.jobs}
             found += examine_group_limits(settings, groups)
             found += examine_job_filter(settings, list(dict.fromkeys(known)))
+            found += examine_settings_in_force(connection, settings, list(dict.fromkeys(known)))
             found += examine_outages(connection, now, zone)
             found += examine_runs(connection, now, zone)
             found += examine_history(connection, declared, now, zone)

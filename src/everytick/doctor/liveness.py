@@ -13,10 +13,12 @@ from everytick.model.group_limits import SETTING
 from everytick.model.job_filter import DISABLED, ENABLED
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.read.known_job import jobs_due, jobs_in_force, read_jobs
+from everytick.read.not_in_force import settings_not_in_force, who_claims
 from everytick.read.outages import outages
 from everytick.read.processes import Process, find_processes, last_end, read_processes
 from everytick.read.runs import count_lost
 from everytick.read.under_way import count_held, held_runs, waiting_runs
+from everytick.settings import SchedulerSettings
 from everytick.store.querying import Reader
 from everytick.system import system
 from everytick.text.durations import duration
@@ -112,6 +114,27 @@ def _set_otherwise(processes: Sequence[Process]) -> Iterator[Finding]:
         names = [next(it.name for it in processes if it.group_limits == one) for one in limits]
         what = f"{listed(names)} have different limits of groups: each goes by its own"
         yield Finding("warning", "groups", what, SETTING, "the same limits for all")
+
+
+def examine_settings_in_force(
+    connection: Reader, chosen: SchedulerSettings, job_ids: Sequence[str]
+) -> list[Finding]:
+    """Tell where the processes that are up were started with other settings than those here."""
+    up = [process for process in read_processes(connection) if process.is_up]
+    anew = "start the processes anew"
+    found = [
+        Finding("warning", "environment", sentence, f"{ENABLED}, {DISABLED}", anew)
+        for sentence in settings_not_in_force(who_claims(up), job_ids, chosen.job_filter)
+    ]
+    running = [process for process in up if process.role.runs]
+    if running and all(process.group_limits != chosen.group_limits for process in running):
+        limits = ", ".join(f"{name}={limit}" for name, limit in running[0].group_limits.items()) or "none"
+        what = (
+            "not in force yet: the processes that are up were started with other limits of groups than those"
+            f" here, and go by theirs ({limits}) until they are started anew"
+        )
+        found.append(Finding("warning", "groups", what, SETTING, anew))
+    return found
 
 
 def _unserved(connection: Reader, processes: Sequence[Process]) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from everytick.model.job import Job
 from everytick.read.audit import who_added
 from everytick.read.job_ids import list_job_ids
 from everytick.read.known_job import find_job
+from everytick.read.not_in_force import settings_not_in_force, who_claims
 from everytick.read.runs import run_row
 from everytick.settings import SchedulerSettings
 from everytick.store import unreadable
@@ -106,6 +107,7 @@ def why(
         account = Account(facts)
         tick = _explain(account, when, run_id)
         _about_the_code(account)
+        _about_the_settings(account)
         _about_its_addition(account)
     return Explanation(
         job_id,
@@ -270,6 +272,15 @@ def _about_the_code(account: Account) -> None:
             f" ({facts.declared.schedule.text}), which the"
             " next start puts in force"
         )
+
+
+def _about_the_settings(account: Account) -> None:
+    """Say if the settings here disable or enable the job, and those of the processes that are up do not."""
+    facts = account.facts
+    if facts.row.removed_us is None:
+        claiming = who_claims(facts.up)
+        for sentence in settings_not_in_force(claiming, [facts.job_id], facts.settings.job_filter):
+            account.say(sentence)
 
 
 def _about_its_pause(account: Account) -> None:
