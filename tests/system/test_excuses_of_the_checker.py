@@ -13,8 +13,8 @@ import pytest
 
 from torture import causes, completeness, requests, told, waiting
 from torture.history import Fault, History, Request, Row
+from torture.jobs import DAY, SECOND, JobSpec
 from torture.made_up import attempt, fault, found, lived, of_one_job, request, row, start, us
-from torture.world import DAY, SECOND, JobSpec
 
 ENDLESS = {"body": "endless"}
 

@@ -10,6 +10,7 @@ import pytest
 
 from torture import causes, completeness, consistency, deploys, filling, pauses, processes, requests
 from torture.history import Command, History
+from torture.jobs import SECOND
 from torture.made_up import (
     attempt,
     fault,
@@ -24,7 +25,6 @@ from torture.made_up import (
     us,
 )
 from torture.made_up import filling as with_backfill
-from torture.world import SECOND
 
 Make = Callable[[bool], History]
 # By the name of the excuse: the rule that has it, and what makes a history with it, or without it.
@@ -73,7 +73,7 @@ def the_clock_was_set_back_while_its_process_was_frozen(excused: bool) -> Histor
     return of_one_job({}, row(160), starts=(start(160, at=us(159.9)),), faults=tuple(faults))
 
 
-@pair(filling.one_at_a_time)
+@pair(filling.few_at_a_time)
 def the_process_of_the_run_before_was_killed(excused: bool) -> History:
     killed = fault("kill", 120.5, 120.5, 2 if excused else 3)
     return replace(with_backfill(good(), (1, 120), (2, 121)), faults=[killed])
@@ -82,8 +82,8 @@ def the_process_of_the_run_before_was_killed(excused: bool) -> History:
 @pair(filling.filled)
 def a_backfill_was_asked_for_a_moment_ago(excused: bool) -> History:
     history = with_backfill(good())
-    [(number, first, last, _at)] = history.fills
-    return replace(history, fills=[(number, first, last, us(150 if excused else 110))])
+    [fill] = history.fills
+    return replace(history, fills=[replace(fill, at=us(150 if excused else 110))])
 
 
 # --- requests ---

@@ -17,7 +17,7 @@ from simulation.plan import JOBS, Act, Plan, plan_of
 from simulation.seeds import costs, outcomes
 from simulation.shrinking import shrink
 from simulation.story import tell
-from torture.world import SECOND
+from torture.jobs import SECOND
 
 # Worlds with faults of many kinds in each.
 _QUICK, _MORE = range(1, 7), range(7, 30)

@@ -47,7 +47,6 @@ from torture.made_up import (
     without,
 )
 from torture.report import explained, summary
-from torture.world import SCHEDULE
 
 # What follows a history is in seconds.
 BREACHES: list[tuple[Callable[[History], History], str]] = [
@@ -338,9 +337,9 @@ def test_half_a_minute_of_torture_breaks_no_promise(tmp_path: Path) -> None:
     assert len(set(kinds) - {"busy"}) >= 4
     assert {"lock", "full", "moved"} & set(kinds)
     assert history.requested
-    assert [fill for fill in history.fills if fill[0] in {row["backfill_id"] for row in history.runs}]
+    assert [fill for fill in history.fills if fill.number in {row["backfill_id"] for row in history.runs}]
     assert {act.answer for act in history.acts} >= {"done"}
     assert any(row["result"] for row in history.reports)
-    again = load(tmp_path, SCHEDULE)
+    again = load(tmp_path)
     assert (again.faults, again.starts, again.clock) == (history.faults, history.starts, history.clock)
     assert (again.acts, again.reports, again.audit) == (history.acts, history.reports, history.audit)

@@ -83,6 +83,16 @@ async def flaky() -> None:
         raise RuntimeError("as planned")
 
 
+async def gappy() -> None:
+    mark("start")
+    run = current_run()
+    assert run is not None
+    assert run.tick is not None
+    if run.kind == "scheduled" and run.tick.timestamp() % 6 == 0:
+        await asyncio.sleep(3)
+    mark("end")
+
+
 async def dozer() -> None:
     mark("start")
     await asyncio.sleep(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from everytick import AsyncIOScheduler
@@ -16,6 +17,7 @@ from simulation.disk import Disk, MemoryLedger
 from simulation.loop import Loop
 from simulation.world import Program, World
 from torture.history import Life
+from torture.jobs import EVERYTHING, Environment
 
 
 class Scheduler(AsyncIOScheduler):
@@ -49,14 +51,21 @@ class EngineProcess:
         name: str,
         host: int = 0,
         version: int = 0,
+        environment: Environment = EVERYTHING,
     ) -> None:
         self.program: Program = world.new_program(name, host)
         self.lines: list[str] = []
         self.code: int | None = None
         self.begin, self.end = world.now // 1000, 0
         self.ready: int | None = None
-        self._world, self._disk, self._settings, self._declare = world, disk, settings, declare
-        self._version = version
+        self._settings = settings.model_copy(
+            update={
+                "scheduler_enabled_jobs": environment.enabled,
+                "scheduler_disabled_jobs": environment.disabled,
+            }
+        )
+        self._world, self._disk, self._declare = world, disk, declare
+        self._version, self.environment = version, environment
         self._stop: asyncio.Event | None = None
         self._hurry: asyncio.Event | None = None
         self._loop = self.program.loop = Loop(world)  # type: ignore[abstract]
@@ -93,7 +102,8 @@ class EngineProcess:
         """Return what the checker is told of it."""
         assert self.code is not None
         log = "\n".join(self.lines)
-        return Life(self.pid, self.begin, self.ready, self.end, self.code, log, version=self._version)
+        life = Life(self.pid, self.begin, self.ready, self.end, self.code, log, version=self._version)
+        return replace(life, disabled=self.environment.disables)
 
     def _asked(self) -> None:
         stop, hurry = self._stop, self._hurry

@@ -17,6 +17,7 @@ from simulation.plan import Act, Plan
 from simulation.seam import WallClock
 from simulation.world import MILLISECOND, SECOND, World
 from torture.history import Command, Fault, Life, WorldClock
+from torture.jobs import ENVIRONMENTS, EVERYTHING
 
 # How long after the end of a process the next one begins, in seconds.
 _PAUSES = (0.0, 0.1, 0.5, 2.0)
@@ -63,6 +64,8 @@ class Nature:
         self._slots = [Slot(number, plan.seed) for number in range(plan.slots)]
         self._processes: list[EngineProcess] = []
         self._deployed, self._closing = 0, False
+        # Of the processes that begin from now on.
+        self._environment = EVERYTHING
         self._paused: set[str] = set()
         self._program = world.new_program("nature")
         self._under_way = 0
@@ -103,7 +106,12 @@ class Nature:
         self._set_clock(max(offset for _, offset in self.clock.steps))
         for job in sorted(self._paused):
             self.oddities.append(f"{job} could not be resumed within a minute")
-        self._wait_until(lambda: all(slot.process and slot.process.is_up() for slot in self._slots))
+        self._wait_until_all_are_up()
+        self._environment = EVERYTHING
+        for slot in self._slots:
+            if slot.process is not None and slot.process.environment is not EVERYTHING:
+                self._terminate(Act(0, "terminate", slot.number))
+        self._wait_until_all_are_up()
         self._world.sleep(self._plan.quiet * SECOND)
         self.until = self.clock.shows(self._now)
         self._closing = True
@@ -112,6 +120,9 @@ class Nature:
             begin = self._now
             slot.process.terminate()
             self._await_end(slot.process, "terminate", begin)
+
+    def _wait_until_all_are_up(self) -> None:
+        self._wait_until(lambda: all(slot.process and slot.process.is_up() for slot in self._slots))
 
     def _keep(self, slot: Slot) -> None:
         while not self._closing:
@@ -125,6 +136,7 @@ class Nature:
                 # As in a container that is made anew each time.
                 len(self._processes) if self._plan.apart else 0,
                 deployed,
+                self._environment,
             )
             self._processes.append(process)
             process.wait()
@@ -202,6 +214,17 @@ class Nature:
 
     def _redeploy_all(self, act: Act) -> None:
         self._deployed += 1
+        self._restart_all(act)
+
+    def _set_one(self, act: Act) -> None:
+        self._environment = ENVIRONMENTS[act.number]
+        self._terminate(Act(act.at, "terminate", act.slot))
+
+    def _set_all(self, act: Act) -> None:
+        self._environment = ENVIRONMENTS[act.number]
+        self._restart_all(act)
+
+    def _restart_all(self, act: Act) -> None:
         ending = []
         for slot in self._slots:
             slot.at_once = True
@@ -298,6 +321,14 @@ class Nature:
         if "past" in self._plan.jobs:
             self.people.fill(act.number)
 
+    def _fill_by_rate(self, act: Act) -> None:
+        if "past" in self._plan.jobs:
+            self.people.fill(act.number, int(act.seconds))
+
+    def _fill_missed(self, act: Act) -> None:
+        if "gappy" in self._plan.jobs:
+            self.people.fill_missed("gappy", act.number)
+
     def _pause(self, act: Act) -> None:
         if act.job in self._plan.jobs and act.job not in self._paused and self._command("pause", act.job):
             self._world.sleep(int(act.seconds * SECOND))
@@ -345,6 +376,8 @@ _ACTS: dict[str, Callable[[Nature, Act], None]] = {
     "terminate all": Nature._terminate_all,
     "redeploy": Nature._redeploy,
     "redeploy all": Nature._redeploy_all,
+    "set one": Nature._set_one,
+    "set all": Nature._set_all,
     "storm": Nature._storm,
     "lock": Nature._lock,
     "full write": Nature._full,
@@ -359,5 +392,7 @@ _ACTS: dict[str, Callable[[Nature, Act], None]] = {
     "cancel": Nature._cancel,
     "retry": Nature._retry,
     "backfill": Nature._backfill,
+    "fill by rate": Nature._fill_by_rate,
+    "fill missed": Nature._fill_missed,
     "pause": Nature._pause,
 }

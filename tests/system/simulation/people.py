@@ -21,11 +21,12 @@ from everytick.system import system
 from simulation import bodies
 from simulation.disk import Disk, MemoryLedger
 from simulation.world import World
-from torture.history import Request
-from torture.world import HOUR, SECOND
+from torture.history import Fill, Request
+from torture.jobs import HOUR, SECOND
 
 _OPEN = "state IN ('queued', 'claimed', 'running', 'retrying') OR rerun_until_us IS NOT NULL"
 _OFFER = Offer("simulation.bodies:dated", bodies.dated, "dated", "bodies.py:1")
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _ENDED = "state IN ('failed', 'timed_out', 'cancelled', 'interrupted', 'lost')"
 
 
@@ -68,7 +69,7 @@ class People:
 
     def __init__(self, world: World, disk: Disk, settings: SchedulerSettings) -> None:
         self.requested: list[tuple[str, int, int]] = []
-        self.fills: list[tuple[int, int, int, int]] = []
+        self.fills: list[Fill] = []
         self.asked: list[Request] = []
         self.refused: list[str] = []
         self._world, self._disk, self._settings = world, disk, settings
@@ -90,7 +91,7 @@ class People:
         self._number += 1
         job = f"asked-{self._number}"
         tick = system.time_ns() // 1000 + milliseconds * 1000
-        date = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=tick)
+        date = _EPOCH + timedelta(microseconds=tick)
         add: Callable[[Client], Any] = lambda client: client.add_job(  # noqa: E731
             "simulation.bodies:quick", "date", run_date=date, id=job
         )
@@ -110,7 +111,7 @@ class People:
         job, first = f"offered-{self._number}", system.time_ns() // 1000 + milliseconds * 1000
         asked = []
         for tick in (first, first + SECOND):
-            date = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=tick)
+            date = _EPOCH + timedelta(microseconds=tick)
             wanted = Wanted({"trigger": "date", "run_date": date}, {"day": "2027-01-17"}, job)
             program = self._world.new_program("dashboard")
             found: list[tuple[str, Any]] = []
@@ -141,15 +142,27 @@ class People:
             run, job = found
             self._ask("retry", job, run, lambda client: client.retry_run(run))
 
-    def fill(self, hours: int) -> None:
-        """Ask for a backfill of so many ticks of which none has a run yet."""
-        last, begin = self._unfilled, self._now
+    def fill(self, hours: int, rate: int = 0) -> None:
+        """Ask for a backfill of so many ticks of which none has a run yet, at so many a minute."""
+        last = self._unfilled
         first = last - (hours - 1) * HOUR
         self._unfilled = first - HOUR
-        times = [datetime.fromtimestamp(tick // SECOND, UTC) for tick in (first, last)]
-        answer, backfill = self._do(lambda client: client.backfill_job("past", *times))
+        self._fill("past", first, last, rate)
+
+    def fill_missed(self, job: str, seconds: int) -> None:
+        """Ask for runs of the ticks of a job that were missed in the last so many seconds."""
+        last = system.time_ns() // 1000
+        self._fill(job, last - seconds * SECOND, last, at_once=3, only_missed=True)
+
+    def _fill(
+        self, job: str, first: int, last: int, rate: int = 0, *, at_once: int = 1, only_missed: bool = False
+    ) -> None:
+        begin = self._now
+        times = [_EPOCH + timedelta(microseconds=tick) for tick in (first, last)]
+        how: dict[str, Any] = {"rate": rate or None, "max_instances": at_once, "only_missed": only_missed}
+        answer, number = self._do(lambda client: client.backfill_job(job, *times, **how))
         if answer == "done":
-            self.fills.append((backfill, first, last, begin))
+            self.fills.append(Fill(number, job, first, last, begin, rate, at_once, only_missed))
 
     def _ask(self, what: str, job: str, run: int, act: Callable[[Client], Any]) -> None:
         def ask(client: Client) -> tuple[int, int]:

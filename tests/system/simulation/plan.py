@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from torture.world import PAUSABLE, SCHEDULE, SECOND, JobSpec
+from torture.jobs import DAY, ENVIRONMENTS, NEWEST, PAUSABLE, RATES, SCHEDULE, SECOND, JobSpec, dated
 
 # What the clock shows in most worlds when they begin, in seconds since 1970: a Saturday in 2027, by day.
 BEGINS = 1_800_100_000
@@ -50,8 +50,12 @@ NEWEST_JOBS = (
     JobSpec("newest_of_many", SECOND, "dozer", overlap="wait-one"),
     JobSpec("replaced_endless", 5 * SECOND, "endless", overlap="replace", ends="cancelled"),
 )
+# Those of other worlds, again every fourth: jobs that processes are set not to run, one whose missed ticks
+# are made up for, and jobs whose ticks are moved from the day that ends, or to it.
+_TUESDAY = 20_837
+LATEST_JOBS = (*NEWEST, *dated(_TUESDAY))
 # What is felt for long after it was done.
-_LONG_FELT = {"set clock", "kill all", "storm", "backfill"}
+_LONG_FELT = {"set clock", "kill all", "storm", "backfill", "fill by rate", "fill missed"}
 # The jobs whose runs take long enough to be harmed, and begin again after a crash.
 _LONG = ("slow", "thread", "pair", "telling")
 
@@ -139,7 +143,7 @@ def plan_of(seed: int) -> Plan:
     workers = choice.choice([6, 6, 20] if slots > 1 else [12, 20])
     grace = choice.choice([0.3, 2.0, 2.0])
     plan = Plan(seed, jobs, slots, choice.random() < 0.5, workers, grace, FIRST + seconds, ())
-    return _with_newest(_with_more(plan, acts))
+    return _with_latest(_with_newest(_with_more(plan, acts)))
 
 
 def _with_more(plan: Plan, acts: list[Act]) -> Plan:
@@ -178,6 +182,22 @@ def _with_newest(plan: Plan) -> Plan:
         job = choice.choice([job for job in _LONG if job in jobs])
         drawn = choice.choice(_NEWEST)(choice, at, plan.begins)
         acts += [replace(act, slot=slot, job=act.job or job) for act in drawn]
+    return replace(plan, acts=_in_order(acts))
+
+
+def _with_latest(plan: Plan) -> Plan:
+    """Return a plan with the latest jobs and acts in every fourth world: drawn apart, as those before."""
+    if plan.seed % 4 != 2:
+        return plan
+    choice = random.Random(f"{plan.seed} latest")
+    some = [job.id for job in LATEST_JOBS if choice.random() < 0.7]
+    begins = (_TUESDAY + 1) * DAY // SECOND - choice.randint(15, 40)
+    jobs = tuple(dict.fromkeys((*plan.jobs, *some, "past")))
+    plan = replace(plan, jobs=jobs, workers=plan.workers + 6, begins=begins)
+    acts = list(plan.acts)
+    for _ in range(choice.choice([1, 2, 4, 6])):
+        at, slot = _instant(choice, FIRST, plan.seconds), choice.randrange(plan.slots)
+        acts += [replace(act, slot=slot) for act in choice.choice(_LATEST)(choice, at, begins)]
     return replace(plan, acts=_in_order(acts))
 
 
@@ -307,7 +327,8 @@ def _offering(choice: random.Random, at: float, _begins: int) -> list[Act]:
 
 def _around_midnight(choice: random.Random, _at: float, begins: int) -> list[Act]:
     # A gap begins on one day and ends on the next one.
-    at = max(FIRST, round(_MIDNIGHT - begins - choice.uniform(12, 25), 3))
+    midnight = -(-begins * SECOND // DAY) * DAY // SECOND
+    at = max(FIRST, round(midnight - begins - choice.uniform(12, 25), 3))
     if choice.random() < 0.5:
         return [Act(at, "set clock", number=40)]
     return [Act(at, "terminate all", seconds=30.0)]
@@ -318,5 +339,36 @@ _NEWEST: tuple[Callable[[random.Random, float, int], list[Act]], ...] = (
     _holding_back,
     _beginning_anew,
     _offering,
+    _around_midnight,
+)
+
+
+def _changing_settings(choice: random.Random, at: float, _begins: int) -> list[Act]:
+    # Of one process, or of all; and sometimes back, so that they find the job as the others left it.
+    kinds = ["set one", "set one", "set all"]
+    acts = [Act(at, choice.choice(kinds), number=choice.randrange(1, len(ENVIRONMENTS)))]
+    if choice.random() < 0.5:
+        after = round(at + choice.uniform(0.1, 25), 3)
+        acts.append(Act(after, choice.choice(kinds), number=choice.randrange(len(ENVIRONMENTS))))
+    return acts
+
+
+def _filling_by_rate(choice: random.Random, at: float, _begins: int) -> list[Act]:
+    return [Act(at, "fill by rate", number=choice.randint(2, 8), seconds=choice.choice(RATES))]
+
+
+def _filling_what_was_missed(choice: random.Random, at: float, _begins: int) -> list[Act]:
+    acts = [Act(at, "fill missed", number=choice.choice([10, 20, 60]))]
+    if choice.random() < 0.5:
+        # Once more, when some of it is made up for.
+        acts.append(Act(round(at + choice.uniform(0.5, 8), 3), "fill missed", number=60))
+    return acts
+
+
+_LATEST: tuple[Callable[[random.Random, float, int], list[Act]], ...] = (
+    _changing_settings,
+    _changing_settings,
+    _filling_by_rate,
+    _filling_what_was_missed,
     _around_midnight,
 )

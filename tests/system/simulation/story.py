@@ -28,15 +28,15 @@ from loguru._datetime import datetime as loguru_datetime
 from simulation import bodies, seam
 from simulation.disk import Disk
 from simulation.nature import Nature
-from simulation.plan import MORE_JOBS, NEWEST_JOBS, Plan
+from simulation.plan import LATEST_JOBS, MORE_JOBS, NEWEST_JOBS, Plan
 from simulation.world import SECOND, World
 from torture.checker import violations
 from torture.history import History, Row, Violation
-from torture.world import LIMITS, SCHEDULE
+from torture.jobs import LIMITS, SCHEDULE
 
 _NAMES: dict[str, Any] = {name: getattr(bodies, name) for name in ("quick", "slow", "burst", "thread",
-    "flaky", "dozer", "numb", "hog", "endless", "deaf", "telling")}  # fmt: skip
-_SPECS = {spec.id: spec for spec in (*SCHEDULE, *MORE_JOBS, *NEWEST_JOBS)}
+    "flaky", "dozer", "numb", "hog", "endless", "deaf", "telling", "gappy")}  # fmt: skip
+_SPECS = {spec.id: spec for spec in (*SCHEDULE, *MORE_JOBS, *NEWEST_JOBS, *LATEST_JOBS)}
 _PLANNED = "Traceback (most recent call last):\nRuntimeError: as planned"
 
 

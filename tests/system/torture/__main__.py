@@ -15,7 +15,7 @@ from torture.checker import violations
 from torture.history import History, load, read_ledger, read_starts, save
 from torture.nemesis import ALL, Nemesis
 from torture.report import explained, summary
-from torture.world import SCHEDULE, World
+from torture.world import World
 
 
 def torture(
@@ -40,7 +40,7 @@ def torture(
         nemesis.end()
     runs, attempts, jobs, reports, audit = read_ledger(world.ledger_url)
     history = History(
-        schedule=SCHEDULE,
+        schedule=world.specs,
         clock=nemesis.clock,
         until=until,
         faults=nemesis.faults,
@@ -57,6 +57,7 @@ def torture(
         audit=audit,
         refused=nemesis.refused,
         oddities=nemesis.oddities,
+        day=world.day,
     )
     save(history, folder)
     return history
@@ -76,7 +77,7 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, help="judge again what an earlier torture left in its folder")
     chosen = parser.parse_args()
     if chosen.judge:
-        history = load(chosen.judge, SCHEDULE)
+        history = load(chosen.judge)
     else:
         folder = Path(tempfile.mkdtemp(prefix="torture-"))
         print(f"seed {chosen.seed}, {chosen.minutes:g} minutes, in {folder}", flush=True)

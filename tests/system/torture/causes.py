@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from torture import deploys, places
 from torture.faults import CLOCK, DEADLY, ENDING, PARTED, Harm, name
 from torture.history import History, Request, Row, Start, Violation
+from torture.jobs import SECOND, JobSpec
 from torture.pauses import AHEAD, ENTERING, paused_between, spells
-from torture.world import SECOND, JobSpec
 
 _MOST_CRASHES = 3
 _LATE = ("missed", "outage", "coalesced")
@@ -31,7 +32,8 @@ def repeated(history: History, harm: Harm) -> Iterator[Violation]:
     """R6: another start of a run only after harm to the process of the earlier one, or a failure."""
     by_tick: dict[tuple[str, int], list[Start]] = defaultdict(list)
     for start in sorted(history.starts, key=lambda start: (start.attempt, start.at)):
-        by_tick[start.job, start.tick or start.run].append(start)
+        # A run of a backfill stands in for a tick, and is another one.
+        by_tick[start.job, start.tick if start.kind == "scheduled" else start.run].append(start)
     for (job, _), starts in by_tick.items():
         spec = history.specs.get(job)
         if spec is None:
@@ -75,7 +77,8 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
             or _made_way(spec, row, attempt, history)
             or _was_removed(spec, due, attempt["finished_us"], history)
         )
-        sentence = spec and _wrong_end(spec, attempt, start, harm, wanted=wanted)
+        end = spec.end_of(row["kind"], row["tick_us"]) if spec else ""
+        sentence = spec and _wrong_end(replace(spec, ends=end), attempt, start, harm, wanted=wanted)
         if sentence:
             what = f"{name(row)} attempt {attempt['attempt']} {sentence}"
             yield Violation(what, row["job_id"], row["tick_us"], start.pid if start else 0)
@@ -181,7 +184,8 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
             continue
         # While other runs have all places of its job it waits, also those of processes that died meanwhile.
         held = places.all_held_by_others(history, harm, row, spec.max_instances)
-        if harm.well_between(cut, end, _TAKEN, but=held) and not paused_between(history, spec, cut, end):
+        well = harm.well_between(cut, end, _TAKEN, but=held, job=spec.id)
+        if well and not paused_between(history, spec, cut, end):
             sentence = f"was left {row['state']} though it might have begun again"
             yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
 
@@ -198,7 +202,8 @@ def skips(history: History, harm: Harm) -> Iterator[Violation]:
 
 def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
     reason, last = row["reason"], row["last_tick_us"] or row["tick_us"]
-    if reason in ("overlap", "paused"):
+    if reason in ("overlap", "paused", "disabled"):
+        # Each has a rule of its own.
         return ""
     if reason not in _LATE or (last is None and reason != "coalesced"):
         return f"was skipped for the reason {reason!r}"
@@ -215,7 +220,10 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
         # A redeploy began it anew: what the former version left is not made up for.
         return ""
     decided, second_look = row["finished_us"], harm.around(row["finished_us"], 2, 2, CLOCK)
-    fell_into_a_pause = reason == "outage" and _paused_before_anyone_could(spec, last, history, harm)
+    fell_into_a_pause = reason == "outage" and (
+        _paused_before_anyone_could(spec, last, history, harm)
+        or _disabled_before_anyone_could(spec, row, history, harm)
+    )
     early = reason != "coalesced" and decided <= last + spec.grace
     if early and not second_look and not fell_into_a_pause:
         return f"was skipped ({reason}) within its grace"
@@ -239,9 +247,17 @@ def _paused_before_anyone_could(spec: JobSpec, tick: int, history: History, harm
     """Return whether a pause came before a process was well for long enough to claim a tick."""
     begins = [a.end for a, _ in spells(history.commands) if a.job == spec.id]
     return any(
-        at <= begin + AHEAD and not harm.well_between(at, begin, _TAKEN)
+        at <= begin + AHEAD and not harm.well_between(at, begin, _TAKEN, job=spec.id)
         for at in harm.instants(tick)
         for begin in begins
+    )
+
+
+def _disabled_before_anyone_could(spec: JobSpec, row: Row, history: History, harm: Harm) -> bool:
+    """Return whether no process that is set to run a job was well for long enough until a tick was."""
+    last, decided = row["last_tick_us"] or row["tick_us"], min(harm.instants(row["finished_us"]), default=0)
+    return any(spec.id in life.disabled for life in history.lives) and any(
+        not harm.well_between(at, decided, _TAKEN, job=spec.id) for at in harm.instants(last)
     )
 
 
@@ -295,7 +311,8 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             if spec.changes and harm.near(at - 15 * SECOND, first, (*DEADLY, *ENDING, *PARTED)):
                 continue
             swept = gone and on_server and harm.near(at - _LEASE, first, (*DEADLY, *PARTED))
-            if well := harm.well_between(at, first, bound + _SWEEP * swept, due, but=held):
+            length = bound + _SWEEP * swept
+            if well := harm.well_between(at, first, length, due, but=held, job=spec.id):
                 seconds = (decided - due) / SECOND
                 sentence = f"was decided about {seconds:.1f} s late, though {well.pid} was well"
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
@@ -332,7 +349,7 @@ def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
             reserved = min([at - AHEAD, *harm.instants(row["tick_us"] - AHEAD)])
             if harm.near(reserved, start.at, (*DEADLY, *ENDING, *PARTED)):
                 continue
-            well = harm.well_between(at, start.at, _ENTERED, row["due_us"], busy=_MOST_BUSY)
+            well = harm.well_between(at, start.at, _ENTERED, row["due_us"], busy=_MOST_BUSY, job=spec.id)
             if well and not paused_between(history, spec, at, start.at):
                 sentence = f"was entered {(start.at - at) / SECOND:.1f} s late, though {well.pid} was well"
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)

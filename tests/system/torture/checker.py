@@ -4,7 +4,8 @@ It shares no code with the scheduler, and computes the ticks in plain arithmetic
 
 - `completeness`: every tick has one outcome, every row has a tick
 - `consistency`: the ledger agrees with what the tasks recorded
-- `filling`: each past tick has one run of its backfill
+- `filling`: each past tick has one run of its backfill, at the pace that was asked for
+- `environments`: a job runs where a process is set to run it, and its ticks are on record where none is
 - `waiting`: of ticks that wait for earlier runs, which one does, and what makes way for it
 - `told`: what runs say of themselves is on record
 - `requests`: what people asked of single runs is carried out
@@ -25,6 +26,7 @@ from torture import (
     completeness,
     consistency,
     deploys,
+    environments,
     filling,
     offers,
     pauses,
@@ -46,7 +48,12 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     completeness.startups,
     completeness.started_anew,
     filling.filled,
-    filling.one_at_a_time,
+    filling.paced,
+    filling.few_at_a_time,
+    environments.entered,
+    environments.only_where_none_runs_it,
+    environments.wherever_none_runs_it,
+    environments.in_one_range,
     requests.run_by_hand,
     requests.cancelled,
     requests.retried,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from torture import places
 from torture.faults import CLOCK, DEADLY, ENDING, LEDGER, PARTED, Harm, name
 from torture.history import History, Row, Start, Violation
-from torture.world import SECOND, JobSpec
+from torture.jobs import SECOND, JobSpec
 
 # How young a tick may be and not yet be accounted for, and how young a run may be and not have ended.
 _SETTLING = 3 * SECOND

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from torture.faults import DEADLY, ENDING, LEDGER, PARTED, Harm, name
 from torture.history import History, Row, Start, Violation
-from torture.world import LIMITS, ON_THREADS, SECOND, JobSpec
+from torture.jobs import LIMITS, ON_THREADS, SECOND, JobSpec
 
 _KNOWS = ("succeeded", "failed")
 # How long an outcome may be on its way from its process's memory into the ledger.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torture.faults import Harm
 from torture.history import History, Life, Violation
-from torture.world import SECOND, JobSpec
+from torture.jobs import SECOND, JobSpec
 
 # A run that was claimed a moment before its job was removed may still begin.
 _CLAIMED = 2 * SECOND

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from torture.history import Fault, History, Life, Row, Start
-from torture.world import SECOND
+from torture.jobs import SECOND
 
 DEADLY = ("kill", "kill young", "kill all")
 ENDING = ("terminate", "terminate twice")
@@ -98,14 +98,14 @@ class Harm:
         """Return whether harm that was done to all, or an effect of it, lasted between two instants."""
         return any(first <= end and last >= begin for first, last in self._to_all)
 
-    def someone_fit(self, begin: int, end: int, busy: int | None = None) -> Life | None:
+    def someone_fit(self, begin: int, end: int, busy: int | None = None, job: str = "") -> Life | None:
         """Return a process that was well all the time, if all was well around it too.
 
-        busy: how many runs it may have had under way.
+        busy: how many runs it may have had under way. job: that it is set to run.
         """
         if self.to_all(begin, end):
             return None
-        fit = [life for life in self._lives if self.fit(life, begin, end)]
+        fit = [life for life in self._lives if job not in life.disabled and self.fit(life, begin, end)]
         if busy is not None:
             fit = [life for life in fit if self._most_under_way(life.pid, begin, end) <= busy]
         roles = {life.role for life in fit}
@@ -120,15 +120,17 @@ class Harm:
         due: int = 0,
         busy: int | None = None,
         but: Sequence[tuple[int, int]] = (),
+        job: str = "",
     ) -> Life | None:
         """Return a process that was well for so long between two instants, while something was due.
 
         but: times that do not count, in their order, if they leave no more than moments between them.
+        job: that the process is set to run.
         """
         while begin + length < end:
             counts = not but or _longest_between(but, begin, begin + length) > _MOMENT
             counts = counts and self._clock.shows(begin) >= due
-            if counts and (life := self.someone_fit(begin, begin + length, busy)):
+            if counts and (life := self.someone_fit(begin, begin + length, busy, job)):
                 return life
             begin += SECOND // 2
         return None

@@ -16,7 +16,7 @@ from typing import Any
 
 from everytick.store.opening import ledger_at
 
-from torture.world import JobSpec
+from torture.jobs import JobSpec, schedule_around
 
 Row = dict[str, Any]
 _ENDLESS = 2**62
@@ -40,7 +40,7 @@ class Fault:
 class Life:
     """One process; `ready` is None if it ended before it said that it runs.
 
-    version: the number of the deployment whose code it has.
+    version: the number of the deployment whose code it has. disabled: the jobs that it is set not to run.
     """
 
     pid: int
@@ -51,6 +51,7 @@ class Life:
     log: str
     role: str = "all"
     version: int = 0
+    disabled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,25 @@ class Act:
     begin: int
     end: int
     answer: str
+
+
+@dataclass(frozen=True)
+class Fill:
+    """A backfill that a person asked for, and was promised.
+
+    first, last: from when to when its ticks are. at: when it was asked for. rate: how many runs begin in a
+    minute at most, 0 for as many as can. at_once: how many of its runs may be under way.
+    only_missed: only ticks that are on record and did not succeed.
+    """
+
+    number: int
+    job: str
+    first: int
+    last: int
+    at: int
+    rate: int = 0
+    at_once: int = 1
+    only_missed: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,9 +182,10 @@ class WorldClock:
 class History:
     """All that the checker looks at. `until`: what the world's clock showed when the quiet period ended.
 
+    day: the one around whose end the world is, see `jobs.dated`.
     requested: one-off ticks that were asked for while the world ran: (job, tick, instant of the request);
         each must have exactly one outcome.
-    fills: backfills that were asked for: (number, first tick, last tick, instant of the request).
+    fills: backfills that were asked for.
     asked: what was asked of single runs.
     acts: what people did about jobs of functions on offer.
     reports: what attempts said of themselves, as the ledger has it. audit: who did what.
@@ -183,13 +204,14 @@ class History:
     jobs: dict[str, Row]
     commands: list[Command] = field(default_factory=list)
     requested: list[tuple[str, int, int]] = field(default_factory=list)
-    fills: list[tuple[int, int, int, int]] = field(default_factory=list)
+    fills: list[Fill] = field(default_factory=list)
     asked: list[Request] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
     reports: list[Row] = field(default_factory=list)
     audit: list[Row] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     oddities: list[str] = field(default_factory=list)
+    day: int = 0
 
     def __post_init__(self) -> None:
         self.faults.sort(key=lambda fault: fault.begin)
@@ -287,7 +309,19 @@ def read_ledger(url: str) -> tuple[list[Row], list[Row], dict[str, Row], list[Ro
 
 
 _ROWS = ("runs", "attempts", "jobs", "reports", "audit")
-_HARM = ("clock", "until", "faults", "lives", "commands", "requested", "fills", "acts", "refused", "oddities")
+_HARM = (
+    "clock",
+    "until",
+    "faults",
+    "lives",
+    "commands",
+    "requested",
+    "fills",
+    "acts",
+    "refused",
+    "oddities",
+    "day",
+)
 
 
 def save(history: History, folder: Path) -> None:
@@ -296,26 +330,27 @@ def save(history: History, folder: Path) -> None:
     (folder / "nemesis.json").write_text(json.dumps({name: known[name] for name in (*_HARM, *_ROWS)}))
 
 
-def load(folder: Path, schedule: list[JobSpec]) -> History:
+def load(folder: Path) -> History:
     """Read again what a torture left in its folder."""
     known = json.loads((folder / "nemesis.json").read_text())
     clock = WorldClock(known["clock"]["base"], [(at, offset) for at, offset in known["clock"]["steps"]])
     return History(
-        schedule=schedule,
+        schedule=schedule_around(known["day"]),
         clock=clock,
         until=known["until"],
         faults=[Fault(**each) for each in known["faults"]],
-        lives=[Life(**each) for each in known["lives"]],
+        lives=[Life(**{**each, "disabled": tuple(each["disabled"])}) for each in known["lives"]],
         starts=read_starts(folder / "marks.txt"),
         runs=known["runs"],
         attempts=known["attempts"],
         jobs=known["jobs"],
         commands=[Command(**each) for each in known["commands"]],
         requested=[(job, tick, at) for job, tick, at in known["requested"]],
-        fills=[(number, first, last, at) for number, first, last, at in known["fills"]],
+        fills=[Fill(**each) for each in known["fills"]],
         acts=[Act(**each) for each in known["acts"]],
         reports=known["reports"],
         audit=known["audit"],
         refused=known["refused"],
         oddities=known["oddities"],
+        day=known["day"],
     )

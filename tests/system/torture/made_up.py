@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from torture.faults import Harm
-from torture.history import Act, Command, Fault, History, Life, Request, Start, Violation, WorldClock
-from torture.world import SECOND, STEP, WHOLE, JobSpec
+from torture.history import Act, Command, Fault, Fill, History, Life, Request, Start, Violation, WorldClock
+from torture.jobs import SECOND, STEP, WHOLE, JobSpec
 
 JOB = JobSpec("job", SECOND, startup=True)
 UNTIL = 178
@@ -191,7 +191,9 @@ def filling(history: History, *made: tuple[float, float]) -> History:
         starts.append(start(0, at=us(at), end=us(at + 2), **begun))
     past = [*history.schedule, JobSpec("past", 3_600 * SECOND)]
     known = {**history.jobs, "past": {"changed_us": us(100), "definition": ""}}
-    found = replace(history, schedule=past, jobs=known, fills=[(1, us(3_600), us(7_200), us(110))])
+    found = replace(
+        history, schedule=past, jobs=known, fills=[Fill(1, "past", us(3_600), us(7_200), us(110))]
+    )
     return replace(also(found, *rows), starts=[*found.starts, *starts])
 
 

@@ -18,11 +18,12 @@ from contextlib import closing
 from functools import partial
 
 from torture.history import Command, Fault, WorldClock, now
+from torture.jobs import ENVIRONMENTS, EVERYTHING, HOUR, PAUSABLE, SECOND
 from torture.network_faults import WireHarm
 from torture.requester import Requester
 from torture.server_faults import ServerHarm
 from torture.supervisor import Slot, Supervisor
-from torture.world import HOUR, PAUSABLE, SECOND, World
+from torture.world import World
 
 ALL = ("reaper", "freezer", "librarian", "clockmaker", "wirecutter", "people", "planner")
 _ACTS = (
@@ -105,6 +106,11 @@ class Nemesis:
             while job in self._paused:
                 self._command("resume", job)
         self.supervisor.all_up()
+        self.world.environment_of_processes = EVERYTHING
+        for slot in self.supervisor.slots:
+            if slot.environment is not EVERYTHING:
+                self._stop(slot, "terminate")
+        self.supervisor.all_up()
         time.sleep(seconds)
         until = self.clock.shows(now())
         self.supervisor.close()
@@ -130,6 +136,7 @@ class Nemesis:
         ahead = [partial(self.set_ahead, by=seconds * SECOND) for seconds in (3, 40, 3_600)]
         back = [partial(self.set_back, by=seconds * SECOND) for seconds in (3, 20)]
         ends = [self.terminate, self.terminate, self.terminate_twice, self.redeploy]
+        ends += [partial(self.change_environment, everywhere=everywhere) for everywhere in (False, True)]
         people = [self.pause_or_resume, *[self.ask_for_a_run] * 3, self.requester.fill]
         if self.world.server is not None:
             harms = ServerHarm(self.world, self._over, self._note, self.supervisor.gate)
@@ -199,6 +206,18 @@ class Nemesis:
         self._deployed += 1
         self.world.deploy(self._deployed)
         self.terminate(choice)
+
+    def change_environment(self, choice: random.Random, *, everywhere: bool) -> None:
+        """Change which jobs processes are set to run, and let one go and come with that, or all."""
+        now_in_force = self.world.environment_of_processes
+        others = [each for each in ENVIRONMENTS if each is not now_in_force]
+        self.world.environment_of_processes = choice.choice(others)
+        if not everywhere:
+            self.terminate(choice)
+            return
+        for slot in self.supervisor.slots:
+            if slot.is_up() and not slot.spared:
+                self._stop(slot, "terminate")
 
     # --- harm to the ledger ---
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from torture.faults import Harm
 from torture.history import Act, History, Violation
-from torture.world import SECOND
+from torture.jobs import SECOND
 
 # A process that is well has taken up a change by then.
 _TAKEN_UP = 3 * SECOND

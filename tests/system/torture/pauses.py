@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torture.faults import Harm, name
 from torture.history import Command, History, Violation
-from torture.world import SECOND, JobSpec
+from torture.jobs import SECOND, JobSpec
 
 # A run is claimed a moment before it is due; a pause that comes after that holds from the next tick on.
 AHEAD = SECOND // 2

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from torture.faults import DEADLY, ENDING, LEDGER, PARTED, Harm
 from torture.history import History, Life, Violation
-from torture.world import SECOND
+from torture.jobs import SECOND
 
 _BLOCKED = "job hog blocks the event loop"
 _GIVEN_UP = ("had lost its lease", "had been declared dead")

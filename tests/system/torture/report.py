@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from torture.faults import Harm
 from torture.history import History, Violation
-from torture.world import SECOND
+from torture.jobs import SECOND
 
 _MOST = 20
 _NEAR = 15 * SECOND

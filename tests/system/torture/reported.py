@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from torture.faults import Harm
 from torture.history import History, Row, Start, Violation
-from torture.world import SECOND, STEP, WHOLE
+from torture.jobs import SECOND, STEP, WHOLE
 
 # The body of `told`.
 _TWICE = "telling"

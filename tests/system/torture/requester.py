@@ -2,8 +2,8 @@
 
 No fault is injected into it, but it uses the same clock and the same ledger. Each line on its standard input
 is a job to add; it answers with the tick of that job, or with the reason why the job could not be added. Or
-it is a backfill, from one second to another; it answers with the number. Or it is a request to the
-dashboard's API about a job of a function on offer; it answers with the status and what was said.
+it is a backfill; it answers with the number, and from which second to which one it is. Or it is a request to
+the dashboard's API about a job of a function on offer; it answers with the status and what was said.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import sys
 import threading
 from typing import Any
 
-from torture.history import Act, now
-from torture.world import HOUR, SECOND, World
+from torture.history import Act, Fill, now
+from torture.jobs import HOUR, RATES, SECOND
+from torture.world import World
 
 PROGRAM = """
 import asyncio, json, sys, time
@@ -44,6 +45,14 @@ def send(method, path, body):
     answer = loop.run_until_complete(http.request(method, path, json=body))
     return json.dumps([answer.status_code, answer.text])
 
+def fill(job, options, last=None, seconds=0):
+    last = last or time.time_ns() // 1_000_000_000 - 1
+    span = [datetime.fromtimestamp(each, UTC) for each in (last - seconds, last)]
+    try:
+        return f"{client.backfill_job(job, *span, **options)} {last - seconds} {last}"
+    except (LedgerError, ScheduleError) as problem:
+        return f"refused {problem}"
+
 client = SchedulerClient()
 client.add_job(quick, "interval", seconds=2, start_date="1970-01-01T00:00:00+00:00", id="added")
 print("ready", flush=True)
@@ -51,14 +60,10 @@ for line in sys.stdin:
     if line.startswith("["):
         print(send(*json.loads(line)), flush=True)
         continue
-    job, milliseconds = line.split()
-    if job == "fill":
-        first, last = (datetime.fromtimestamp(int(each), UTC) for each in milliseconds.split("-"))
-        try:
-            print(client.backfill_job("past", first, last), flush=True)
-        except (LedgerError, ScheduleError) as problem:
-            print("refused", problem, flush=True)
+    if line.startswith("{"):
+        print(fill(**json.loads(line)), flush=True)
         continue
+    job, milliseconds = line.split()
     tick = time.time_ns() // 1000 + int(milliseconds) * 1000
     date = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=tick)
     try:
@@ -88,9 +93,8 @@ class Requester:
             text=True,
         )
         self._lock = threading.Lock()
-        # Backfills: number, first and last tick, instant of the request. Far enough behind for a clock that
-        # is set back.
-        self.fills: list[tuple[int, int, int, int]] = []
+        self.fills: list[Fill] = []
+        # Far enough behind for a clock that is set back.
         self._unfilled = (world.base + now()) // HOUR * HOUR - 3 * HOUR
         self._number = 0
         self.acts: list[Act] = []
@@ -114,14 +118,27 @@ class Requester:
         return job, int(answer)
 
     def fill(self, choice: random.Random) -> None:
-        """Ask for a backfill of some ticks of which none has a run yet."""
+        """Ask for a backfill of some ticks of which none has a run yet, or of those that were missed."""
+        what = choice.choice(["as fast as it can", "by a rate", "only what was missed"])
         with self._lock:
-            last, begin = self._unfilled, now()
-            first = last - choice.randrange(1, 6) * HOUR
-            self._unfilled = first - HOUR
-            answer = self._asked(f"fill {first // SECOND}-{last // SECOND}")
+            if what == "only what was missed":
+                self._fill("gappy", at_once=3, only_missed=True, seconds=choice.choice([20, 60]))
+                return
+            last, hours = self._unfilled, choice.randrange(1, 6)
+            self._unfilled = last - (hours + 1) * HOUR
+            rate = choice.choice(RATES) if what == "by a rate" else 0
+            self._fill("past", rate=rate, last=last // SECOND, seconds=hours * 3_600)
+
+    def _fill(
+        self, job: str, *, rate: int = 0, at_once: int = 1, only_missed: bool = False, **span: int
+    ) -> None:
+        begin = now()
+        options = {"rate": rate or None, "max_instances": at_once, "only_missed": only_missed}
+        answer = self._asked(json.dumps({"job": job, "options": options, **span}))
         if not answer.startswith("refused"):
-            self.fills.append((int(answer), first, last, begin))
+            number, first, last = map(int, answer.split())
+            times = first * SECOND, last * SECOND
+            self.fills.append(Fill(number, job, *times, begin, rate, at_once, only_missed))
 
     def act(self, choice: random.Random) -> str:
         """Add a job of the function on offer, change or remove one; return what is odd about the answer."""

@@ -9,7 +9,7 @@ from torture import deploys
 from torture.completeness import FINAL
 from torture.faults import Harm, name
 from torture.history import History, Request, Row, Start, Violation
-from torture.world import SECOND
+from torture.jobs import SECOND
 
 # A cancellation is carried out within about a second by a process that is well.
 _HEEDED = 3 * SECOND

@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from application import Running
 from proxy import Proxy
 from servers import at_port
 from torture.history import Life, now
+from torture.jobs import EVERYTHING
 from torture.world import World
 from waiting import wait_for
 
@@ -63,6 +65,7 @@ class Slot:
     def __init__(self, role: str, skew: int, wire: Proxy | None) -> None:
         self.role, self.skew, self.wire = role, skew, wire
         self.process: Running | None = None
+        self.environment = EVERYTHING
         self.begin = 0
         self.ready: int | None = None
         self.spared = False
@@ -131,7 +134,9 @@ class Supervisor:
         while not self._closing.is_set():
             with self.gate.entered():
                 slot.ready, slot.begin = None, now()
-                slot.process = process = self._world.launch(**slot.variables(self._world.ledger_url))
+                slot.environment = self._world.environment_of_processes
+                settings = slot.variables(self._world.ledger_url) | slot.environment.variables()
+                slot.process = process = self._world.launch(**settings)
                 while slot.alive and not process.is_up():
                     time.sleep(_LOOK)
                 slot.ready = now() if process.is_up() else None
@@ -139,5 +144,5 @@ class Supervisor:
                 time.sleep(_LOOK)
             code = process.popen.wait()
             life = Life(process.popen.pid, slot.begin, slot.ready, now(), code, process.log(), slot.role)
-            self.lives.append(life)
+            self.lives.append(replace(life, disabled=slot.environment.disables))
             self._closing.wait(choice.choice(_PAUSES))

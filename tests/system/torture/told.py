@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from torture.faults import ENDING, LEDGER, PARTED, Harm
 from torture.history import History, Row, Start, Violation
-from torture.world import SECOND
+from torture.jobs import SECOND
 
 # The body that does so, and how far it says that it is, in ten-thousandths; and one that does so by steps.
 _TELLING, _BY_STEPS = "telling", "tell"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from torture.faults import Harm, name
 from torture.history import History, Row, Start, Violation
-from torture.world import SECOND, JobSpec
+from torture.jobs import SECOND, JobSpec
 
 # By then a tick that is due has taken the place of an older one that waited.
 _NOTICED = SECOND

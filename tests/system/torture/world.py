@@ -1,162 +1,15 @@
-"""The application under test, and its schedule in plain numbers."""
+"""The application under test: its tasks, its clock, and the disk of its ledger."""
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 
 from application import Application
 from proxy import Proxy
 from servers import Server, port_of
-
-SECOND = 1_000_000
-HOUR = 3_600 * SECOND
-DAY = 24 * HOUR
-# The number that Python has for the day 1970-01-01.
-_EPOCH = date(1970, 1, 1).toordinal()
-
-
-@dataclass(frozen=True)
-class JobSpec:
-    """One job: a tick every `step` microseconds since the epoch (0: none), and every `also` as well.
-
-    steps: what `step` is in one deployment or another, for a job that a redeploy changes.
-    leaves: it is in the code of every other deployment only. ids: its id in one deployment or another.
-    excluded: the days on which it has no tick, counted from 1970-01-01.
-    once: single ticks, for a job that was asked for while the world ran.
-    ends: how a run ends to which no harm is done.
-    overlap: what becomes of a tick while the run before goes on. group: whose limit its runs share.
-    added: it is no part of the code, but was added while running.
-    """
-
-    id: str
-    step: int = 0
-    body: str = "quick"
-    options: str = ""
-    trigger: str = '"interval"'
-    also: int = 0
-    steps: tuple[int, ...] = ()
-    once: frozenset[int] = frozenset()
-    grace: int = 60 * SECOND
-    jitter: int = 0
-    catch_up: int = 1
-    max_instances: int = 1
-    reruns: bool = True
-    retries: int = 0
-    startup: bool = False
-    ends: str = "succeeded"
-    added: bool = False
-    overlap: str = "skip"
-    group: str = ""
-    leaves: bool = False
-    ids: tuple[str, ...] = ()
-    excluded: tuple[int, ...] = ()
-
-    @property
-    def changes(self) -> bool:
-        """Whether a redeploy changes it: then only processes with the newer code decide about it (R8)."""
-        return bool(self.steps or self.leaves or self.ids)
-
-    def as_deployed(self, number: int) -> JobSpec | None:
-        """Return it as it stands in the code of a deployment; None where it is not there."""
-        if self.leaves and number % 2:
-            return None
-        if self.steps:
-            return JobSpec(self.id, self.steps[number % len(self.steps)])
-        if self.ids:
-            now, before = (self.ids[which % len(self.ids)] for which in (number, number - 1))
-            return replace(self, id=now, options=f'renamed_from="{before}"')
-        return self
-
-    def declaration(self) -> str:
-        """Return the line of the schedule that declares it."""
-        parts = [self.body, self._trigger(), f'id="{self.id}"', self.options]
-        parts += [f'overlap="{self.overlap}"'] if self.overlap != "skip" else []
-        parts += [f'group="{self.group}"'] if self.group else []
-        days = [date.fromordinal(_EPOCH + day).isoformat() for day in self.excluded]
-        parts += [f"exclude={days}"] if days else []
-        return f"scheduler.add_job({', '.join(part for part in parts if part)})"
-
-    def _trigger(self) -> str:
-        if self.also:
-            parts = (f"IntervalTrigger({_every(step)})" for step in (self.step, self.also))
-            return f"OrTrigger([{', '.join(parts)}])"
-        return f"{self.trigger}, {_every(self.step)}" if self.trigger == '"interval"' else self.trigger
-
-    def is_tick(self, instant: int) -> bool:
-        steps = self.steps or [step for step in (self.step, self.also) if step]
-        is_left_out = instant // DAY in self.excluded
-        return instant in self.once or (not is_left_out and any(instant % step == 0 for step in steps))
-
-    def next_tick(self, after: int) -> int | None:
-        """Return the first tick later than `after`."""
-        found = [(after // step + 1) * step for step in (self.step, self.also) if step]
-        tick = min([*found, *(tick for tick in self.once if tick > after)], default=None)
-        if tick is not None and (day := tick // DAY) in self.excluded:
-            return self.next_tick((day + 1) * DAY - 1)
-        return tick
-
-    def count(self, first: int, last: int) -> int:
-        """Return how many ticks lie from `first` to `last`, both included."""
-        tick, number = self.next_tick(first - 1), 0
-        while tick is not None and tick <= last:
-            tick, number = self.next_tick(tick), number + 1
-        return number
-
-
-def _every(step: int) -> str:
-    return f'seconds={step / SECOND:g}, start_date="1970-01-01T00:00:00+00:00"'
-
-
-# Not datetime.now(): the moment must be the one that the processes' own clock shows.
-_AT_EACH_START = "next_run_time=datetime.fromtimestamp(time.time_ns() / 1e9)"
-
-SCHEDULE = [
-    JobSpec("quick", SECOND),
-    JobSpec("half", SECOND // 2),
-    JobSpec("cron", 2 * SECOND, trigger='"cron", second="*/2"'),
-    JobSpec("either", 2 * SECOND, also=3 * SECOND),
-    JobSpec("slow", 3 * SECOND, "slow"),
-    JobSpec("thread", 2 * SECOND, "thread"),
-    JobSpec("once_only", 2 * SECOND, "slow", 'on_crash="skip"', reruns=False),
-    JobSpec("all", SECOND, options="coalesce=False, max_catch_up=5", catch_up=5),
-    JobSpec("pair", SECOND, "slow", "max_instances=2", max_instances=2),
-    JobSpec("flaky", 2 * SECOND, "flaky", "retries=2, retry_delay=0.2", retries=2),
-    JobSpec("late", 2 * SECOND, options="jitter=1", jitter=SECOND),
-    JobSpec("strict", SECOND, options="jitter=2, misfire_grace_time=2", jitter=2 * SECOND, grace=2 * SECOND),
-    JobSpec(
-        "spread", SECOND, options="coalesce=False, max_catch_up=4, jitter=3", jitter=3 * SECOND, catch_up=4
-    ),
-    JobSpec("dozer", 5 * SECOND, "dozer", "timeout=1", ends="timed_out"),
-    JobSpec("numb", 4 * SECOND, "numb", "timeout=0.5", ends="timed_out"),
-    JobSpec("hog", 10 * SECOND, "hog"),
-    JobSpec("added", 2 * SECOND, added=True),
-    # A person has added it, of a function on offer: it says how far it is, and returns something.
-    JobSpec("tells", 8 * SECOND, "tell", added=True),
-    # Its past ticks are filled while the world runs.
-    JobSpec("past", HOUR, "thread"),
-    JobSpec("boot", trigger="", startup=True),
-    JobSpec("warm", 4 * SECOND, "slow", _AT_EACH_START, startup=True),
-    # Of four ticks one takes longer than the time to the next two.
-    JobSpec("each", SECOND, "burst", overlap="wait"),
-    JobSpec("newest", SECOND, "burst", overlap="wait-one"),
-    JobSpec("replaced", SECOND, "slow", overlap="replace", ends="cancelled"),
-    JobSpec("each_late", 2 * SECOND, "burst", "jitter=1", overlap="wait", jitter=SECOND),
-    *(JobSpec(f"shared{number}", 3 * SECOND, "slow", group="shared") for number in range(3)),
-    JobSpec("shared_thread", 4 * SECOND, "thread", group="shared", overlap="wait"),
-    # A redeploy changes this job's step.
-    JobSpec("morph", 5 * SECOND, steps=(5 * SECOND, 7 * SECOND)),
-]
-# How many runs of a group may be under way.
-LIMITS = {"shared": 2}
-# The jobs that are paused and resumed.
-PAUSABLE = ("quick", "slow", "all", "cron", "late")
-
-# The bodies that run on threads.
-ON_THREADS = ("thread", "numb")
+from torture.jobs import DAY, EVERYTHING, LIMITS, SECOND, schedule_around
 
 IMPORTS = """import time
 from datetime import datetime
@@ -164,8 +17,11 @@ from datetime import datetime
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from app.services.my_tasks import burst, dozer, flaky, hog, numb, quick, slow, tell, thread
+from app.services.my_tasks import burst, dozer, flaky, gappy, hog, numb, quick, slow, tell, thread
 """
+
+# How long before the end of a day the world begins, where it has a clock of its own.
+_BEFORE_MIDNIGHT = 20 * SECOND
 
 BODIES = """
 import asyncio, os, time
@@ -212,6 +68,13 @@ async def dozer():
     await asyncio.sleep(3)
     mark("end")
 
+async def gappy():
+    mark("start")
+    run = current_run()
+    if run.kind == "scheduled" and run.tick.timestamp() % 6 == 0:
+        await asyncio.sleep(3)
+    mark("end")
+
 def numb():
     mark("start")
     time.sleep(1.5)
@@ -233,9 +96,6 @@ async def hog():
         time.sleep(3)
     mark("end")
 """
-
-# What the body `tell` says of how far it is, in ten-thousandths: from one time to the next, and at the end.
-STEP, WHOLE = 500, 10_000
 
 # Loaded by each process before anything else: its clock can be stepped, and its ledger's disk be full.
 BOUNDARY = """
@@ -278,9 +138,10 @@ sqlite3.connect = lambda *args, **options: _connect(*args, **{"factory": Disk, *
 
 
 class World(Application):
-    """An application with the schedule above, a clock of its own, and a disk that can be full.
+    """An application with the jobs of `jobs`, a clock of its own, and a disk that can be full.
 
-    With a server its ledger is there, three processes only claim and three only run, each through a wire.
+    Its clock begins shortly before the end of a Tuesday; where there is a server it is that of the server.
+    With one its ledger is there, three processes only claim and three only run, each through a wire.
     `ledger_url`: where it is there, and by which way it is reached; a schema of its own for None.
     """
 
@@ -293,6 +154,14 @@ class World(Application):
         self.marks_file = folder / "marks.txt"
         self.marks_file.touch()
         self.base = (time.time_ns() - time.monotonic_ns()) // 1000
+        # The day that ends; on a server the one that has ended.
+        self.day = (self.base + time.monotonic_ns() // 1000) // DAY - 1
+        if server is None:
+            self.day = self._next_tuesday()
+            self.base = (self.day + 1) * DAY - _BEFORE_MIDNIGHT - time.monotonic_ns() // 1000
+        self.specs = schedule_around(self.day)
+        # Of the processes that start from now on.
+        self.environment_of_processes = EVERYTHING
         self._clock_file, self._full_file = folder / "clock-offset", folder / "disk-full"
         self.set_clock(0)
         (folder / "site").mkdir()
@@ -315,9 +184,14 @@ class World(Application):
             ]
         self.deploy(0)
 
+    def _next_tuesday(self) -> int:
+        """Return the next Tuesday whose end is still to come: 1970-01-01 was a Thursday."""
+        soonest = (self.base + time.monotonic_ns() // 1000 + _BEFORE_MIDNIGHT) // DAY
+        return soonest + (5 - soonest) % 7
+
     def deploy(self, number: int) -> None:
         """Write a version of the schedule; processes that start from now on have it."""
-        written = [spec for spec in SCHEDULE if not spec.added]
+        written = [spec for spec in self.specs if not spec.added]
         specs = [now for spec in written if (now := spec.as_deployed(number)) is not None]
         final, self.main_file = self.main_file, self.main_file.with_suffix(".new")
         lines = [*(spec.declaration() for spec in specs), "scheduler.offer(tell)"]

@@ -5,13 +5,15 @@ and only the two together are worth planting. By theme:
 
 - `claims`: which ticks are claimed, and how many runs may be under way
 - `limits`: groups of jobs, and the ticks that wait for earlier runs
-- `days`: excluded days
+- `days`: excluded days, and ticks that are moved to a workday
 - `beginning`: between the claim of a run and its first line
 - `ends`: outcomes, retries, and the stop of a process
 - `reports`: what a run says of itself, and what it returns
 - `deaths`: what becomes of a process that died, and of what it held
 - `requests`: what people ask for
 - `deploys`: jobs that leave the code, and jobs that get another id
+- `environments`: jobs that processes are set not to run
+- `fills`: the pace of backfills, and those of missed ticks alone
 - `planting` has what each of them is made with
 
 What cannot be seen from outside, and is not planted alone:
@@ -34,6 +36,8 @@ from simulation.mutants import (  # noqa: F401 (each keeps its own)
     deaths,
     deploys,
     ends,
+    environments,
+    fills,
     limits,
     reports,
     requests,

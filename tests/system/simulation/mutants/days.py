@@ -1,4 +1,4 @@
-"""Planted bugs of excluded days."""
+"""Planted bugs of excluded days, and of ticks that are moved to a workday."""
 
 from __future__ import annotations
 
@@ -36,3 +36,19 @@ def the_ticks_of_excluded_days_are_counted_in_a_gap() -> AbstractContextManager[
         return counting.count(ticks.source, after, until, limit, check)
 
     return patch.object(counting, "_count_excluding", count)
+
+
+@mutant(seed=2)
+def the_ticks_of_an_excluded_day_are_not_moved() -> AbstractContextManager[Any]:
+    return patch.object(ExcludingTicks, "_next_of_shifted", ExcludingTicks._next_kept)
+
+
+@mutant(seed=2)
+def a_tick_is_moved_by_a_day_more_than_needed() -> AbstractContextManager[Any]:
+    usual = ExcludingTicks._workday_from
+
+    def workday_from(self: Any, day: Any, step: Any) -> Any:
+        found = usual(self, day, step)
+        return None if found is None else usual(self, found, step)
+
+    return patch.object(ExcludingTicks, "_workday_from", workday_from)

@@ -1,0 +1,38 @@
+"""Planted bugs of jobs that processes are set not to run."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest.mock import patch
+
+from everytick.engine import registry
+from everytick.store import disabled, gaps
+
+from simulation.mutants.planting import mutant
+
+
+@mutant(seed=2)
+def a_process_claims_what_it_is_set_not_to_run() -> AbstractContextManager[Any]:
+    return patch.object(registry, "EnabledJobs", lambda jobs, _job_filter: jobs)
+
+
+@mutant(seed=2)
+def nobody_writes_down_that_a_job_is_disabled() -> AbstractContextManager[Any]:
+    return patch.object(disabled, "find", lambda *_about: {})
+
+
+@mutant(seed=2)
+def each_process_takes_its_own_settings_for_those_of_all() -> AbstractContextManager[Any]:
+    return patch.object(disabled, "_filters", lambda *_about: [])
+
+
+@mutant(seed=2)
+def the_ticks_of_a_disabled_job_are_an_outage() -> AbstractContextManager[Any]:
+    usual: Any = gaps._close
+
+    def close(*about: Any) -> None:
+        *rest, reason = about
+        usual(*rest, "outage" if reason == "disabled" else reason)
+
+    return patch.object(gaps, "_close", close)
