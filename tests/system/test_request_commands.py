@@ -297,12 +297,28 @@ def test_no_command_waits_for_ever_after_the_last_scheduler_is_gone(
 ) -> None:
     scheduler.add_job(print, "cron", hour=3, id="job")
     prepared(scheduler)
-    is_up = iter([True, True])
+    # It is gone by the time of the second look.
+    is_up = iter([True])
     monkeypatch.setattr(processes, "someone_is_up", lambda _ledger: next(is_up, False))
     monkeypatch.setattr(requests, "_GIVE_UP_SECONDS", 0.1)
     done = CliRunner().invoke(program.app, ["run-now", "job", "--wait"])
-    assert (done.exit_code, done.stdout) == (1, "run 1 of job begins\n")
+    assert done.exit_code == 1
+    assert done.stdout == "run 1 of job begins when a scheduler is started; no scheduler is up\n"
     assert done.stderr.startswith("error: no scheduler is up: run 1 is not waited for, ")
+
+
+@pytest.mark.full
+def test_a_run_that_no_process_takes_is_not_waited_for(tmp_path: Path) -> None:
+    app = Application(tmp_path)
+    app.schedule('scheduler.add_job(print, "interval", hours=1, id="job", queue="reports")')
+    app.environment |= {"SCHEDULER_QUEUES": "default"}
+    with app.running():
+        done = app.command("run-now", "job", "--wait")
+    waits = "waits: no process that is up serves its queue, reports"
+    assert (done.returncode, done.stdout) == (1, f"run 1 of job {waits}\n")
+    assert done.stderr == (
+        f"error: run 1 {waits}; it is not waited for, and the request stays on record\n"
+    )
 
 
 @pytest.mark.full

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Any
 
 from everytick.model import ticks
 from everytick.model.job_filter import ALL_JOBS, JobFilter
@@ -49,7 +50,7 @@ def prospect(
     """
     run = find_run(connection, run_id)
     job = None if run is None else find_job(connection, run.job_id)
-    if run is None or job is None or run.state not in ("queued", "retrying"):
+    if run is None or job is None or not _waits(run):
         return Prospect(begins)
     if keeps_waiting(job, run):
         until = "resumed" if job.held == "paused" else "enabled"
@@ -64,7 +65,13 @@ def prospect(
     if obstacle := _obstacle(connection, job, processes.up):
         return Prospect(f"waits: {obstacle}", is_held=True)
     others = None if run.kind == "backfill" else waits_of_jobs(connection, ticks.now()).get(job.id)
-    return Prospect(begins if others is None else f"waits for {others}")
+    # It may have begun meanwhile, and be among those that hold the places.
+    is_behind = others is not None and _waits(find_run(connection, run_id))
+    return Prospect(f"waits for {others}" if is_behind else begins)
+
+
+def _waits(run: Any) -> bool:
+    return run is not None and run.state in ("queued", "retrying")
 
 
 def prospect_in(ledger: Ledger, run_id: int, chosen: SchedulerSettings, begins: str = "begins") -> Prospect:
