@@ -95,6 +95,12 @@ EXHAUST_JOB = """
 UPDATE scheduler_jobs SET exhausted_us = :now WHERE job_id = :job_id AND call_data IS NOT NULL
 """
 
+# Processes let go of such a job when its runs are over: by another serial they find it again.
+SHOW_EXHAUSTED_JOB = f"""
+UPDATE scheduler_jobs SET serial = ({LAST_SERIAL}) + 1
+WHERE job_id = :job_id AND call_data IS NOT NULL AND removed_us IS NULL AND exhausted_us IS NOT NULL
+"""
+
 IS_OVER = """
 SELECT 1 FROM scheduler_jobs WHERE job_id = :job_id AND exhausted_us IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM scheduler_runs WHERE scheduler_runs.job_id = scheduler_jobs.job_id

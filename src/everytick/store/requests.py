@@ -6,6 +6,7 @@ from everytick.masking import masked
 from everytick.model import ticks
 from everytick.text.wording import storable
 
+from . import job_statements as job_sql
 from . import notifications
 from . import statements as sql
 from .connections import Connection
@@ -17,6 +18,7 @@ ENDED = ("failed", "timed_out", "cancelled", "interrupted", "lost")
 
 def run_now(connection: Connection, job_id: str, for_tick: int | None) -> int:
     """Queue a run that a person asked for, for any process that serves its queue; return its number."""
+    connection.execute(job_sql.SHOW_EXHAUSTED_JOB, {"job_id": job_id})
     values = {"job_id": job_id, "for_tick": for_tick, "now": ticks.now()}
     return int(connection.execute(sql.INSERT_MANUAL, values).fetchone()[0])
 
@@ -26,6 +28,7 @@ def retry(connection: Connection, run_id: int) -> bool:
     state = read(connection, run_id)
     if state is None or state[1] not in ENDED:
         return False
+    connection.execute(job_sql.SHOW_EXHAUSTED_JOB, {"job_id": state[0]})
     values = {"run_id": run_id, "now": ticks.now()}
     connection.execute(sql.ARCHIVE_ATTEMPT, values)
     return connection.execute(sql.RETRY_ENDED, values).rowcount == 1

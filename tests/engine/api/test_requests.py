@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, Run, ScheduleError, SchedulerClient, current_run, masking
+from everytick.engine import heartbeats
 from everytick.settings import SchedulerSettings
 from everytick.system import use
 from loguru import logger
@@ -106,6 +107,24 @@ async def test_a_paused_job_runs_by_hand(scheduler: AsyncIOScheduler) -> None:
         ("pause", "too loud"),
         ("run now", None),
     ]
+
+
+async def test_a_job_that_ran_once_and_is_over_runs_again_when_somebody_asks(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Processes let go of such jobs after a while.
+    monkeypatch.setattr(heartbeats, "_PRUNE_SECONDS", 0.0)
+    added_tasks.calls.clear()
+    client = SchedulerClient("Anna")
+    async with scheduler:
+        client.add_job(added_tasks.fails_once, "date", id="once")
+        await until(lambda: [it["state"] for it in rows(scheduler)] == ["failed"])
+        await until(lambda: scheduler.get_job("once") is None)
+        await asyncio.to_thread(client.retry_run, 1)
+        await until(lambda: [it["state"] for it in rows(scheduler)] == ["succeeded"])
+        await until(lambda: scheduler.get_job("once") is None)
+        await asyncio.to_thread(client.run_job_now, "once")
+        await until(lambda: [it["state"] for it in rows(scheduler)] == ["succeeded", "succeeded"])
 
 
 async def test_an_unknown_job_or_run_is_refused(scheduler: AsyncIOScheduler) -> None:
