@@ -71,6 +71,16 @@ _FOUND = {
         18.0,
         (Act(13.85, "pause", job="slow", seconds=4.0), Act(13.95, "set clock", number=-3)),
     ),
+    "a clock that is set ahead between two heartbeats of the only process that enables a job": Plan(
+        1,
+        ("morph", "mail_slow"),
+        2,
+        True,
+        12,
+        2.0,
+        33.0,
+        (Act(5.0, "set one", number=1), Act(21.26, "set clock", number=40)),
+    ),
     "a start of several on hosts of their own, that find only dead ones": Plan(
         2, ("quick", "morph", "boot"), 3, True, 12, 2.0, 9.0, (Act(6.0, "storm"),)
     ),

@@ -18,7 +18,6 @@ from . import job_statements as job_sql
 from . import process_statements as process_sql
 from .connections import Connection
 from .records import Identity, JobState
-from .workers import LEASE_SECONDS
 
 
 def find(connection: Connection, me: Identity, jobs: Mapping[str, Job]) -> dict[str, str]:
@@ -46,9 +45,12 @@ def why(connection: Connection, state: JobState) -> str | None:
 
 
 def _filters(connection: Connection, but: str = "") -> list[JobFilter]:
-    """Return the settings of all living processes that claim, but one."""
-    since = ticks.now() - int(LEASE_SECONDS * ticks.SECOND)
-    rows = connection.execute(process_sql.LIST_FILTERS, {"process_id": but, "since": since})
+    """Return the settings of all processes that claim, but one, as long as nobody has found them to be dead.
+
+    Not by their last heartbeats: the clock may have been set ahead since, and a process declares another one
+    dead by what it has seen itself (R10).
+    """
+    rows = connection.execute(process_sql.LIST_FILTERS, {"process_id": but})
     return [JobFilter.of(kept) for (kept,) in rows.fetchall()]
 
 

@@ -36,10 +36,10 @@ WHERE one.process_id = :process_id AND COALESCE(other.role, '') <> 'worker' AND 
 """
 LIST_CLAIMERS = f"SELECT other.process_id, other.pass_us, other.job_filter {_CLAIMERS}"
 
-# Of the other living processes that claim.
+# Of the other processes that claim: who is found to be dead is not among them any more.
 LIST_FILTERS = """
 SELECT job_filter FROM scheduler_processes
-WHERE process_id <> :process_id AND COALESCE(role, '') <> 'worker' AND beat_us >= :since
+WHERE process_id <> :process_id AND COALESCE(role, '') <> 'worker'
 """
 
 # Differs when they do. Only on a server.
