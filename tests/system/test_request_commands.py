@@ -316,9 +316,7 @@ def test_a_run_that_no_process_takes_is_not_waited_for(tmp_path: Path) -> None:
         done = app.command("run-now", "job", "--wait")
     waits = "waits: no process that is up serves its queue, reports"
     assert (done.returncode, done.stdout) == (1, f"run 1 of job {waits}\n")
-    assert done.stderr == (
-        f"error: run 1 {waits}; it is not waited for, and the request stays on record\n"
-    )
+    assert done.stderr == (f"error: run 1 {waits}; it is not waited for, and the request stays on record\n")
 
 
 @pytest.mark.full

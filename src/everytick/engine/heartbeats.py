@@ -129,7 +129,9 @@ class Heartbeats:
         if looks:
             room = self._room() if self.taking else Room(0)
             do("the look for runs that wait", self._look_for_waiting, connection, room)
-        if now >= min(self._last_beat + BEAT_SECONDS, self._reap_at):
+        # With a beat the others learn which jobs cannot run here; people who ask for a run look at that.
+        is_news = self._registry.cannot_run() != self._reported
+        if is_news or now >= min(self._last_beat + BEAT_SECONDS, self._reap_at):
             do("the heartbeat", self._show_life, connection)
             self._last_beat = now
         if now >= self._next_claimers and self._me.role.claims and is_on_server(connection):
@@ -176,6 +178,8 @@ class Heartbeats:
                     log.warning(
                         "job {}: its runs wait for a process that is set to run it ({})", job_id, setting
                     )
+                elif problem := self._registry.problem_of(job_id):
+                    log.warning("job {}: its runs wait, since it cannot run here: {}", job_id, problem)
                 else:
                     log.warning(
                         "job {}: its runs wait for a process of another version, since the code here {}",

@@ -153,6 +153,11 @@ class Registry:
             some = dict(islice(self._problems.items(), _MOST_TOLD))
         return json.dumps(some) if some else None
 
+    def problem_of(self, job_id: str) -> str | None:
+        """Return why a job that is in the ledger cannot run here; None if it can, or is not known."""
+        with self._lock:
+            return self._problems.get(job_id)
+
     @contextmanager
     def declaring(self, job: Job) -> Iterator[None]:
         """Take in a job of the code, in the place of one added while running, unless the block raises.

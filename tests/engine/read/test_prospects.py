@@ -8,13 +8,16 @@ from collections.abc import Callable
 import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
 from everytick import settings as settings_room
+from everytick.engine import heartbeats
 from everytick.model import ticks
 from everytick.store.database import Ledger
+from loguru import logger
 
 import added_tasks
 from dashboards import act
 from histories import ask, prepared, run, write
-from ledgers import change
+from inside import until
+from ledgers import change, found_in
 from sample_ledger import up
 
 REASON = "its function is gone"
@@ -103,3 +106,19 @@ def test_while_nobody_is_up_the_settings_here_are_told(
 def test_a_page_says_that_nobody_is_up(report: AsyncIOScheduler) -> None:
     answer = act(report.ledger, "jobs/report/run-now")
     assert answer["said"].startswith("Run 2 of report begins when a scheduler is started; no scheduler is up")
+
+
+async def test_that_a_job_cannot_run_is_known_before_the_next_heartbeat(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SchedulerClient().add_job(added_tasks.note, "cron", hour=3, args=["a"], id="added")
+    change(scheduler.ledger, "UPDATE scheduler_jobs SET function = 'added_tasks:gone'")
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 3_600.0)
+    said: list[str] = []
+    logger.add(said.append, level="WARNING", format="{message}")
+    told = "SELECT cannot_run FROM scheduler_processes"
+    async with scheduler:
+        await until(lambda: found_in(scheduler.ledger, told)[0]["cannot_run"])
+        answer = act(scheduler.ledger, "jobs/added/run-now")
+        assert answer["said"].startswith("Run 1 of added waits: the job added cannot run: ")
+        await until(lambda: any("job added: its runs wait, since it cannot run here: " in it for it in said))
