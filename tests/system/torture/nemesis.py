@@ -22,6 +22,7 @@ from torture.jobs import ENVIRONMENTS, EVERYTHING, HOUR, PAUSABLE, SECOND
 from torture.network_faults import WireHarm
 from torture.requester import Requester
 from torture.server_faults import ServerHarm
+from torture.streams import Harm, Stream
 from torture.supervisor import Slot, Supervisor
 from torture.world import World
 
@@ -37,7 +38,6 @@ _ACTS = (
     ("freezer", "clockmaker"),
 )
 _ACT_SECONDS, _CALM_SECONDS = 45.0, 12.0
-Harm = Callable[[random.Random], None]
 # A short sleep, or a write to the disk, that takes that many seconds shows that the machine is overloaded.
 _GASP = 0.25
 
@@ -127,7 +127,7 @@ class Nemesis:
         self.supervisor.end()
         self.requester.end()
 
-    def _streams(self) -> list[_Stream]:
+    def _streams(self) -> list[Stream]:
         # With some mercy, so that others see a process live, and it sees others die.
         kills = [*[self.kill] * 14, *[self.spare] * 2]
         stops = [partial(self.stop, seconds=seconds) for seconds in (0.5, 2, 6, 18)]
@@ -138,24 +138,24 @@ class Nemesis:
         ends = [self.terminate, self.terminate, self.terminate_twice, self.redeploy]
         ends += [partial(self.change_environment, everywhere=everywhere) for everywhere in (False, True)]
         people = [self.pause_or_resume, *[self.ask_for_a_run] * 3, self.requester.fill]
+        decks: dict[str, tuple[Sequence[Harm], tuple[float, float]]] = {
+            "reaper": ([*kills, self.kill_young, self.kill_all], (0.1, 1)),
+            "freezer": ([*stops, *ends], (0.5, 4)),
+            "people": (people, (0.5, 3)),
+            "planner": ([self.act], (1, 4)),
+        }
         if self.world.server is not None:
-            harms = ServerHarm(self.world, self._over, self._note, self.supervisor.gate)
+            server = ServerHarm(self.world, self._over, self._note, self.supervisor.gate)
             wires = WireHarm(self._choose, self._over, self._note)
-            return [
-                _Stream(self, "reaper", [*kills, self.kill_young, self.kill_all], (0.1, 1)),
-                _Stream(self, "freezer", [*stops, *ends], (0.5, 4)),
-                _Stream(self, "librarian", harms.deck(), (2, 8)),
-                _Stream(self, "wirecutter", wires.deck(), (0.5, 4)),
-                _Stream(self, "people", people, (0.5, 3)),
-                _Stream(self, "planner", [self.act], (1, 4)),
-            ]
+            decks |= {"librarian": (server.deck(), (2, 8)), "wirecutter": (wires.deck(), (0.5, 4))}
+        else:
+            decks |= {
+                "librarian": ([*locks, *disks, *[self.move_ledger] * 2], (3, 10)),
+                "clockmaker": ([*ahead, *back, *back, self.hour_back], (3, 10)),
+            }
         return [
-            _Stream(self, "reaper", [*kills, self.kill_young, self.kill_all], (0.1, 1)),
-            _Stream(self, "freezer", [*stops, *ends], (0.5, 4)),
-            _Stream(self, "librarian", [*locks, *disks, *[self.move_ledger] * 2], (3, 10)),
-            _Stream(self, "clockmaker", [*ahead, *back, *back, self.hour_back], (3, 10)),
-            _Stream(self, "people", people, (0.5, 3)),
-            _Stream(self, "planner", [self.act], (1, 4)),
+            Stream(f"{self._seed} {name}", name, *deck, lambda name: name in self._acting, self._over)
+            for name, deck in decks.items()
         ]
 
     # --- harm to processes ---
@@ -387,36 +387,6 @@ class Nemesis:
             what()
             if now() - begin > _GASP * SECOND:
                 self._note("busy", 0, begin)
-
-
-class _Stream(threading.Thread):
-    """Deals out harm while it is its turn."""
-
-    def __init__(
-        self,
-        nemesis: Nemesis,
-        name: str,
-        deck: Sequence[Harm],
-        pauses: tuple[float, float],
-    ) -> None:
-        super().__init__(name=name)
-        self._nemesis, self._deck, self._pauses = nemesis, deck, pauses
-        self._random = random.Random(f"{nemesis._seed} {name}")
-        self.problem: BaseException | None = None
-
-    def run(self) -> None:
-        hand: list[Harm] = []
-        over = self._nemesis._over
-        try:
-            while not over.wait(0.05):
-                if self.name not in self._nemesis._acting:
-                    continue
-                hand = hand or self._random.sample(self._deck, len(self._deck))
-                hand.pop()(self._random)
-                over.wait(self._random.uniform(*self._pauses))
-        except BaseException as problem:
-            self.problem = problem
-            over.set()
 
 
 def _popen(slot: Slot) -> subprocess.Popen[bytes]:

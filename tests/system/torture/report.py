@@ -30,13 +30,16 @@ def summary(history: History) -> Iterator[str]:
     yield f"{calm} of {len(single)} single ticks fell due while a process was well for {_CALM // SECOND} s"
     yield f"{killed} kills; faults: {_listed(faults)}; commands: {_listed(commands)}"
     asked = Counter(f"{it.what} {it.answer}" for it in history.asked)
-    yield f"asked of runs: {_listed(asked)}; {len(history.fills)} backfills"
+    fills = Counter("only missed" if it.only_missed else "by a rate" if it.rate else "as fast as it can"
+                    for it in history.fills)  # fmt: skip
+    yield f"asked of runs: {_listed(asked)}; backfills: {_listed(fills)}"
     acts = Counter(f"{it.what} {it.answer}" for it in history.acts)
     shares = sum(row["share"] is not None for row in history.reports)
     results = sum(row["result"] is not None for row in history.reports)
     yield f"jobs of functions on offer: {_listed(acts)}; {shares} attempts said how far, {results} results"
     yield f"{len(history.requested)} single runs were asked for, {len(history.refused)} more refused"
-    yield f"{len(history.lives)} processes; exit codes: {_listed(codes)}"
+    partial = sum(bool(life.disabled) for life in history.lives)
+    yield f"{len(history.lives)} processes, {partial} set not to run all; exit codes: {_listed(codes)}"
     yield f"outcomes: {_listed(outcomes)}"
     yield f"earlier attempts: {_listed(attempts)}"
 
