@@ -78,6 +78,8 @@ for line in sys.stdin:
 _ACTS = ("add", "add", "change", "change", "remove")
 _STEPS = (7 * SECOND, 9 * SECOND, 11 * SECOND)
 _MOST_JOBS = 3
+# The backfills that they ask for.
+_KINDS = ("as fast as it can", "by a rate", "only what was missed")
 
 
 class Requester:
@@ -94,6 +96,8 @@ class Requester:
         )
         self._lock = threading.Lock()
         self.fills: list[Fill] = []
+        # Each comes up; first the one that is never refused for want of ticks.
+        self._kinds = ["as fast as it can"]
         # Far enough behind for a clock that is set back.
         self._unfilled = (world.base + now()) // HOUR * HOUR - 3 * HOUR
         self._number = 0
@@ -119,8 +123,9 @@ class Requester:
 
     def fill(self, choice: random.Random) -> None:
         """Ask for a backfill of some ticks of which none has a run yet, or of those that were missed."""
-        what = choice.choice(["as fast as it can", "by a rate", "only what was missed"])
         with self._lock:
+            what = self._kinds.pop()
+            self._kinds = self._kinds or choice.sample(_KINDS, len(_KINDS))
             if what == "only what was missed":
                 self._fill("gappy", at_once=3, only_missed=True, seconds=choice.choice([20, 60]))
                 return
