@@ -288,7 +288,7 @@ class Process:
 
     def _room_to_take(self) -> Room:
         """Return how many runs could be taken over; none while the event loop is blocked."""
-        return self._runner.admission.room() if self._me.role.runs and self._answers() else Room(0)
+        return self._runner.room() if self._me.role.runs and self._answers() else Room(0)
 
     def _take_more(self, job_id: str, has_slot: bool) -> None:
         """Look at once for runs that wait, now that one of this job has ended (R14)."""

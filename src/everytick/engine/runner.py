@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import Any, ParamSpec
 
@@ -14,7 +15,7 @@ from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.job import Job
 from everytick.settings import zone_of_logs
 from everytick.store import runs
-from everytick.store.records import CANCELLED, Claim, Identity, Outcome
+from everytick.store.records import CANCELLED, Claim, Identity, Outcome, Room
 from everytick.store.writer import Writer
 from everytick.system import system
 from everytick.text.durations import exact_seconds
@@ -109,6 +110,10 @@ class Runner:
             else:
                 thread.add_done_callback(partial(self._thread_ended, claim, started))
         self._calls.close()
+
+    def room(self) -> Room:
+        """Return how many more runs could begin, and which cannot. From any thread."""
+        return replace(self.admission.room(), under_way=frozenset(list(self._under_way)))
 
     def cancel(self, unwanted: Mapping[int, int | None]) -> None:
         """End runs on request. A function on a thread can only be told: see `Run.cancel_requested`.

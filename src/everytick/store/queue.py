@@ -241,7 +241,7 @@ class _Taker:
 
     def _may_be_taken(self, connection: Connection, run: _Run, *, cut: bool) -> bool:
         job, state = self._jobs.get(run.job_id), self._states.get(run.job_id)
-        if state is None:
+        if state is None or run.run_id in self.room.under_way:
             return False
         if state.removed is not None:
             # Given back, or failed, in a process of an older version that still knew the job.

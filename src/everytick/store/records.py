@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -87,11 +87,13 @@ class Room:
     """How many more runs may begin in this process.
 
     free: at once. soon: within a moment, as others end. Only what survives a kill in that moment is recorded
-    as started before there is a place for it.
+    as started before there is a place for it. under_way: the runs of which an attempt goes on here, also one
+    that others have taken over since: no further attempt of these may begin here.
     """
 
     free: int
     soon: int = 0
+    under_way: Container[int] = ()
 
     @property
     def number(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from apscheduler.triggers.interval import IntervalTrigger
-from everytick import AsyncIOScheduler
+from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.explain import why
 from everytick.model import ticks
 from everytick.model.misfire import decide
@@ -25,6 +25,7 @@ from everytick.system import use
 
 import added_tasks
 from inside import Gauge, overlaps, rows, rows_of, scheduler_settings, until, was_down, with_jitter
+from ledgers import change
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
@@ -284,3 +285,23 @@ async def test_what_comes_due_behind_a_blocked_event_loop_waits_for_any_process(
     [run] = rows_of(scheduler, jittered)
     assert run["due_us"] == due
     assert [row["state"] for row in rows_of(scheduler, "blocks")] == ["succeeded"]
+
+
+async def test_no_second_attempt_of_a_run_begins_where_the_first_one_goes_on(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    hold = Hold()
+    scheduler.add_job(hold, "date", id="long")
+    scheduler.add_job(added_tasks.note, "cron", year=2099, id="other")
+    async with scheduler:
+        await until(lambda: hold.entered == 1)
+        # Others took the run over while this process was frozen, and a person has it tried again.
+        again = "state = 'queued', attempt = 2, process_id = NULL, claimed_us = NULL, started_us = NULL"
+        change(scheduler.ledger, f"UPDATE scheduler_runs SET {again}")
+        # Who takes this one has looked at the other before.
+        await asyncio.to_thread(SchedulerClient("Anna").run_job_now, "other")
+        await until(lambda: rows_of(scheduler, "other")[0]["state"] == "succeeded")
+        assert hold.entered == 1
+        hold.let_go()
+        await until(lambda: rows_of(scheduler, "long")[0]["state"] == "succeeded")
+    assert hold.entered == 2

@@ -72,10 +72,12 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
         start = starts.get((attempt["run_id"], attempt["attempt"]))
         by_hand = history.asked_of("cancel", row["run_id"])
         due = row["tick_us"] or row["due_us"]
+        # It is claimed a moment ahead, and its job may be removed before it is due.
+        since = min(due, row["claimed_us"] or due)
         wanted = (
             bool(by_hand)
             or _made_way(spec, row, attempt, history)
-            or _was_removed(spec, due, attempt["finished_us"], history)
+            or _was_removed(spec, since, attempt["finished_us"], history)
         )
         end = spec.end_of(row["kind"], row["tick_us"]) if spec else ""
         sentence = spec and _wrong_end(replace(spec, ends=end), attempt, start, harm, wanted=wanted)
