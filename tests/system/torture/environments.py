@@ -116,13 +116,24 @@ def _was_known(harm: Harm, life: Life, begin: int, end: int) -> bool:
 def _is_disabled(history: History, harm: Harm, spec: JobSpec, at: int) -> bool:
     """Return whether all processes that were there for long before an instant were set not to run a job."""
     begin, end = at - _KNOWN, at + SECOND
-    if harm.to_all(begin, end) or any(_may_live(life, begin, end) for life in _set_to_run(history, spec)):
+    if harm.to_all(begin, end) or any(
+        _may_live(history, life, begin, end) for life in _set_to_run(history, spec)
+    ):
         return False
     others = [life for life in history.lives if life.role != "worker" and spec.id in life.disabled]
     return any(harm.fit(life, begin, end) for life in others)
 
 
-def _may_live(life: Life, begin: int, end: int) -> bool:
+def _may_live(history: History, life: Life, begin: int, end: int) -> bool:
     """Return whether a process was up between two instants, or its end was not known by then."""
-    found = life.end if life.code in (0, 1) else life.end + _LEASE + _KNOWN
+    found = life.end if life.code in (0, 1) else _found_dead(history, life)
     return life.begin <= end and found >= begin
+
+
+def _found_dead(history: History, life: Life) -> int:
+    """Return when another process knew that one was killed: each has to see a whole lease pass itself."""
+    seen = (
+        max(life.end, other.ready) + _LEASE + _KNOWN for other in history.lives if other.ready is not None
+    )
+    ends = [other.end for other in history.lives if other.ready is not None]
+    return min((at for at, until in zip(seen, ends, strict=True) if at <= until), default=2**62)
