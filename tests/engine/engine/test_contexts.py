@@ -112,6 +112,7 @@ async def test_a_run_is_described_once_and_only_if_its_function_asks(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     described: list[str] = []
+
     def describe(job: Job, *about: Any) -> Run:
         described.append(job.id)
         return context.describe(job, *about)
