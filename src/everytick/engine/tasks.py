@@ -26,6 +26,8 @@ class RunTask(asyncio.Task[None]):
     ends with what is to be done at its end, does not begin then.
     """
 
+    __slots__ = ("_variables", "_when_not_begun", "job_id")
+
     def __init__(
         self,
         work: Coroutine[Any, Any, None],
