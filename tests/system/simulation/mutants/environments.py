@@ -29,10 +29,10 @@ def each_process_takes_its_own_settings_for_those_of_all() -> AbstractContextMan
 
 @mutant(seed=38)
 def the_ticks_of_a_disabled_job_are_an_outage() -> AbstractContextManager[Any]:
-    usual: Any = gaps._close
+    usual: Any = gaps._between
 
-    def close(*about: Any) -> None:
+    def between(*about: Any) -> Any:
         *rest, reason = about
-        usual(*rest, "outage" if reason == "disabled" else reason)
+        return usual(*rest, "outage" if reason == "disabled" else reason)
 
-    return patch.object(gaps, "_close", close)
+    return patch.object(gaps, "_between", between)
