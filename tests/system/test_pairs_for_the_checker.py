@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from torture import causes, completeness, consistency, deploys, filling, pauses, processes, requests
+from torture import (
+    causes,
+    completeness,
+    consistency,
+    deploys,
+    filling,
+    pauses,
+    processes,
+    reported,
+    requests,
+)
 from torture.history import Command, History
 from torture.made_up import (
     attempt,
@@ -212,6 +222,24 @@ def its_process_was_frozen_when_its_job_was_removed(excused: bool) -> History:
     frozen = fault("stop", 108.9, 109.9, 2 if excused else 3)
     history = of_one_job({"leaves": True}, starts=(start(110),), faults=(frozen,))
     return lived(history, 3, version=1)
+
+
+# --- what runs say of themselves ---
+
+
+@pair(reported.progress)
+def its_process_was_killed_when_it_was_asked_to_end(excused: bool) -> History:
+    body = start(160, end=None, said=((500, us(160.2)), (1_000, us(160.4))))
+    said = {"run_id": 160, "attempt": 1, "share": 500, "note": "step 1", "at_us": us(160.2), "result": None}
+    killed = fault("kill", 160.5, 160.5, 2 if excused else 3)
+    cancelled = row(160, "cancelled", finished_us=161)
+    return of_one_job({"body": "tell"}, cancelled, starts=(body,), faults=(killed,), reports=[said])
+
+
+@pair(reported.fresh)
+def it_had_said_that_a_moment_ago(excused: bool) -> History:
+    said = tuple((500 * step, us(160 + 0.2 * step)) for step in range(1, 9 if excused else 10))
+    return of_one_job({"body": "tell"}, row(160, "lost"), starts=(start(160, end=None, said=said),))
 
 
 # --- causes ---

@@ -6,11 +6,10 @@ It shares no code with the scheduler, and computes the ticks in plain arithmetic
 - `consistency`: the ledger agrees with what the tasks recorded
 - `filling`: each past tick has one run of its backfill
 - `waiting`: of ticks that wait for earlier runs, which one does, and what makes way for it
-- `told`: what runs say of themselves is on record
 - `requests`: what people asked of single runs is carried out
 - `deploys`: a job that the code lacks, or a person removed, does not fire
 - `offers`: what people were told of the jobs that they add, change and remove is so
-- `reported`: how far a run is, and what it returned, is on record as it said it
+- `reported`: how far a run is, and what it returns, is on record as it said it
 - `causes`: a tick whose run did not succeed needs a cause
 - `pauses`: what falls into a pause
 - `processes`: exit codes and logs of the processes
@@ -31,7 +30,6 @@ from torture import (
     processes,
     reported,
     requests,
-    told,
     waiting,
 )
 from torture.faults import Harm
@@ -62,7 +60,6 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     consistency.replaced,
     waiting.newest_only,
     waiting.makes_way,
-    told.told,
     deploys.removed,
     offers.kept,
     offers.as_they_were_given,
