@@ -5,7 +5,7 @@ It shares no code with the scheduler, and computes the ticks in plain arithmetic
 - `completeness`: every tick has one outcome, every row has a tick
 - `consistency`: the ledger agrees with what the tasks recorded
 - `filling`: each past tick has one run of its backfill
-- `waiting`: of ticks that wait for earlier runs, which one does, and what makes way for it
+- `waiting`: of runs that wait for others of their job, which begins first, and what makes way for it
 - `requests`: what people asked of single runs is carried out
 - `deploys`: a job that the code lacks, or a person removed, does not fire
 - `offers`: what people were told of the jobs that they add, change and remove is so
@@ -58,6 +58,7 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     consistency.overlap_skips,
     consistency.groups,
     consistency.replaced,
+    waiting.oldest_first,
     waiting.newest_only,
     waiting.makes_way,
     deploys.removed,
