@@ -231,6 +231,14 @@ def test_a_retry_that_was_cancelled_before_it_was_claimed_leaves_the_outcome(
     assert len(found(requests.taken_back, it)) == number
 
 
+@pytest.mark.parametrize(("claimed", "number"), [(129.96, 0), (129.8, 1)])
+def test_a_run_may_have_been_claimed_again_before_it_is_due(claimed: float, number: int) -> None:
+    # Recorded as started a moment before it is due, and found to be lost at once.
+    lost = attempt(130, 1, "lost", 130, 129.95)
+    again = row(130, "cancelled", attempt=2, crashes=1, claimed_us=claimed, started_us=None, process_id=None)
+    assert len(found(requests.taken_back, of_one_job({}, again, attempts=(lost,)))) == number
+
+
 # --- excluded days ---
 
 
