@@ -42,6 +42,8 @@ BURSTS = ((0.0, 10), (1.0, 100), (2.0, 1_000), (5.0, 5_000))
 QUICK_BURSTS = ((0.0, 10), (1.0, 100), (2.0, 1_000))
 # How long a start takes, and how much longer for each process, on two cores.
 _LEAD, _LEAD_EACH = 5.0, 1.8
+# What is measured, in this order.
+PARTS = ("throughput", "steady", "shards", "jobs", "idle", "limits")
 # So long a start with many jobs may take.
 _PATIENCE = 75.0
 
@@ -54,22 +56,22 @@ class Run:
         self._bursts = QUICK_BURSTS if quick else BURSTS
         self.figures: dict[str, Any] = {"quick": quick, "missing": missing, "machine": machine()}
 
-    def everything(self) -> None:
-        """Measure in turn."""
-        for number in range(1 if self._quick else 3):
-            self._throughput(again=number > 0)
-        self._steady()
-        self._shards()
-        self._jobs()
-        self._idle()
+    def in_turn(self, parts: Sequence[str]) -> None:
+        """Measure these of `PARTS`."""
+        for name in parts:
+            getattr(self, f"_{name}")()
+
+    def _limits(self) -> None:
         limits = measure_limits(self._scene.server, self._programs, (10, 100, 1_000), 1 if self._quick else 3)
         self.figures["limits"] = asdict(limits)
 
-    def _throughput(self, *, again: bool) -> None:
-        found = self.figures.setdefault("throughput", {})
-        for system, processes in self._arrangements(again=again):
-            result = self._measure(system, processes)
-            found.setdefault(system.title, []).append(result.as_data())
+    def _throughput(self) -> None:
+        found: dict[str, Any] = {}
+        self.figures["throughput"] = found
+        for turn in range(1 if self._quick else 3):
+            for system, processes in self._arrangements(again=turn > 0):
+                result = self._measure(system, processes)
+                found.setdefault(system.title, []).append(result.as_data())
 
     def _arrangements(self, *, again: bool) -> list[tuple[System, int]]:
         made = self._programs
@@ -192,11 +194,19 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="small, in two minutes; writes no page")
     parser.add_argument("--write", action="store_true", help="only write the document, from the last figures")
     parser.add_argument("--only", nargs="+", choices=systems.INSTALLED, help="leave out all other systems")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=PARTS,
+        default=PARTS,
+        help="only these, beside the last figures",
+    )
     parser.add_argument("--note", default="", help="what to say of this run in the page")
     parser.add_argument("--figures", type=Path, default=FIGURES, help="where the figures are kept")
     arguments = parser.parse_args()
     if not arguments.write:
-        measure(arguments.figures, arguments.only or systems.INSTALLED, quick=arguments.quick)
+        names = arguments.only or systems.INSTALLED
+        measure(arguments.figures, names, arguments.parts, quick=arguments.quick)
     if not arguments.quick:
         found = json.loads(arguments.figures.read_text(encoding="utf-8"))
         write_document({**found, "note": arguments.note or found.get("note", "")}, PAGE, PICTURE)
@@ -204,8 +214,8 @@ def main() -> int:
     return 0
 
 
-def measure(figures: Path, names: Sequence[str], *, quick: bool) -> None:
-    """Measure everything and keep the figures; also those of a run that is broken off."""
+def measure(figures: Path, names: Sequence[str], parts: Sequence[str], *, quick: bool) -> None:
+    """Measure these parts and keep the figures beside the former ones; also of a run that is broken off."""
     programs = Programs()
     say("making the environments")
     missing = programs.prepare(names)
@@ -220,8 +230,10 @@ def measure(figures: Path, names: Sequence[str], *, quick: bool) -> None:
         run.figures["machine"] |= programs.versions | {
             "PostgreSQL": server.execute("SHOW server_version")[0][0]
         }
+        if set(parts) < set(PARTS):
+            run.figures = {**json.loads(figures.read_text(encoding="utf-8")), **run.figures}
         try:
-            run.everything()
+            run.in_turn(parts)
         finally:
             figures.parent.mkdir(parents=True, exist_ok=True)
             figures.write_text(json.dumps(run.figures, indent=1), encoding="utf-8")

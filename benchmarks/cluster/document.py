@@ -15,11 +15,11 @@ from .picture import picture
 Figures = Mapping[str, Any]
 # The target of the cluster, compared with PgQueuer alone on the same work.
 MUST, GOAL = 0.6, 0.9
-_HOLDERS = {
-    "client": "waits for the process that holds it",
-    "server": "executes a statement",
-    "disk": "commits",
-    "nobody": "is free",
+_SEEN = {
+    "executing": "execute a statement",
+    "between": "wait for their process to send the next",
+    "committing": "commit",
+    "waiting": "wait for a lock",
 }
 # For a value that was not measured, or has no meaning there.
 _NONE = "-"
@@ -91,9 +91,7 @@ def _good(results: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _speed(results: Sequence[Mapping[str, Any]]) -> str:
-    speeds = [result["per_second"] for result in results]
-    spread = f" ({number(min(speeds))} to {number(max(speeds))})" if len(speeds) > 1 else ""
-    return number(median(speeds)) + spread
+    return _range([result["per_second"] for result in results])
 
 
 def _burst(results: Sequence[Mapping[str, Any]], place: int) -> str:
@@ -169,21 +167,67 @@ def _target(figures: Figures) -> str:
     return (
         f"The fastest arrangement ({arrangement}) does {number(own)} runs/s, PgQueuer alone on the same work"
         f" ({beside}) {number(other)}: a ratio of **{ratio:.2f}**. Wanted are at least {MUST}, better {GOAL}:"
-        f" {verdict}."
+        f" {verdict}." + _same_processes(figures)
     )
 
 
-def _lock(figures: Figures) -> str:
+def _same_processes(figures: Figures) -> str:
+    """One that decides and two that run, beside PgQueuer's: as it comes, and with larger batches."""
+    speeds = {
+        title: median(result["per_second"] for result in _good(results))
+        for title, results in figures["throughput"].items()
+        if _good(results)
+    }
+    own = speeds.get(f"{systems.OURS}: 1 scheduler + 2 workers")
+    peers = {
+        title.partition(": ")[2]: speed
+        for title, speed in speeds.items()
+        if title.startswith(f"{systems.PGQUEUER}: 1 producer + 2 workers")
+    }
+    if own is None or not peers:
+        return ""
+    ratios = ", ".join(f"**{own / speed:.2f}** beside {words}" for words, speed in peers.items())
+    return f" With one scheduler and two workers it is {ratios}; wanted is at least 1 beside as many."
+
+
+def _steady(figures: Figures) -> str:
     rows = []
-    for title, results in figures["throughput"].items():
-        good = _good(results)
-        if not title.startswith(f"{systems.OURS}: ") or not good:
-            continue
-        shares = [median(result["seen"]["holders"].get(who, 0.0) for result in good) for who in _HOLDERS]
-        waiting = median(result["seen"]["waiting"] for result in good)
-        arrangement = title.partition(": ")[2]
-        rows.append([arrangement, *(f"{share:.0%}" for share in shares), f"{waiting:.1f}"])
-    return table(["the lock", *_HOLDERS.values(), "waiting for it"], rows)
+    for jobs, by_processes in figures["steady"].items():
+        for processes, results in by_processes.items():
+            good = _good(results)
+            if not good:
+                rows.append([f"{int(jobs):,}", str(processes), results[0]["failed"], *[_NONE] * 6])
+                continue
+            costs = [_range([result[name] * 1e6 for result in good]) for name in ("cpu", "cpu_server")]
+            late = milliseconds(median(result["bursts"][0]["p99"] for result in good))
+            seen = [median(result["seen"][name] for result in good) / int(processes) for name in _SEEN]
+            rows.append([f"{int(jobs):,}", str(processes), *costs, late, *(f"{share:.2%}" for share in seen)])
+    head = ["jobs a second", "processes", "application, µs", "server, µs", "p99", *_SEEN.values()]
+    return table(head, rows)
+
+
+def _shared(figures: Figures) -> str:
+    """What four processes cost for each run beside one, at each rate."""
+    told = []
+    for jobs, by_processes in figures["steady"].items():
+        one, four = (_good(by_processes.get(processes, ())) for processes in ("1", "4"))
+        if not one or not four:
+            return "One of the two did not run."
+        application, server = (
+            median(it[name] for it in four) / median(it[name] for it in one) for name in ("cpu", "cpu_server")
+        )
+        late = median(it["bursts"][0]["p99"] for it in four) / median(it["bursts"][0]["p99"] for it in one)
+        told.append(
+            f"At {int(jobs):,} jobs a second four processes cost the application **{application:.2f}** times"
+            f" as much for each run as one, and the server **{server:.2f}** times; their p99 is {late:.2f}"
+            " times that of one."
+        )
+    return " ".join(told)
+
+
+def _range(values: Sequence[float]) -> str:
+    spread = f" ({number(min(values))} to {number(max(values))})" if len(values) > 1 else ""
+    return number(median(values)) + spread
 
 
 def _jobs(figures: Figures) -> str:
@@ -283,7 +327,8 @@ TABLES = {
     "throughput": _throughput,
     "target": _target,
     "cost": _cost,
-    "lock": _lock,
+    "steady": _steady,
+    "shared": _shared,
     "shards": _shards,
     "jobs": _jobs,
     "idle": _idle,

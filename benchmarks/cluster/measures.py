@@ -150,12 +150,14 @@ def measure_steady(
             first, last = load.begin + settle, load.begin + settle + seconds
             sleep_until(first - 0.4)
             before, used, served = database.counters(), group.cpu(), _server_cpu(scene)
-            sleep_until(last - 0.4)
+            with Watch(scene.server, database.name) as watch:
+                sleep_until(last - 0.4)
             after, used, served = database.counters(), group.cpu() - used, _server_cpu(scene) - served
             time.sleep(1.0)
             found = [record for record in read_records(place.folder) if first - 0.1 < record[0] < last - 0.1]
             runs = max(1, len(found))
             result = Result(system.title, group.trouble(), jobs, len(found), ready, len(found) / seconds)
+            result.seen = watch.seen
             result.bursts = [Lateness.of(found, jobs * seconds)]
             result.cpu, result.cpu_server = used / runs, served / runs
             result.statements = (after.statements - before.statements) / runs

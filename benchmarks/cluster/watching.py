@@ -1,10 +1,9 @@
-"""Looks at the server while a load runs: who holds the ledger's lock, and what its holder waits for."""
+"""Looks at the server while a load runs: what the sessions of those that are measured are about."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psycopg
 
@@ -13,30 +12,30 @@ from servers import Server
 _EVERY_SECONDS = 0.02
 
 _LOOK = """
-SELECT (
-    SELECT CASE WHEN activity.state LIKE 'idle in transaction%%' THEN 'client'
-                WHEN activity.wait_event_type = 'IO' OR activity.wait_event IN ('WALWrite', 'WALSync')
-                    OR activity.query = 'COMMIT' THEN 'disk'
-                WHEN activity.state = 'active' THEN 'server' ELSE 'client' END
-    FROM pg_locks AS locks JOIN pg_stat_activity AS activity USING (pid)
-    WHERE locks.locktype = 'advisory' AND locks.granted AND activity.datname = %(name)s LIMIT 1
-), (
-    SELECT count(*) FROM pg_locks AS locks JOIN pg_stat_activity AS activity USING (pid)
-    WHERE locks.locktype = 'advisory' AND NOT locks.granted AND activity.datname = %(name)s
-), (SELECT count(*) FROM pg_stat_activity WHERE datname = %(name)s)
+SELECT count(*) FILTER (WHERE waits),
+       count(*) FILTER (WHERE state = 'active' AND NOT waits AND query = 'COMMIT'),
+       count(*) FILTER (WHERE state = 'active' AND NOT waits AND query <> 'COMMIT'),
+       count(*) FILTER (WHERE state LIKE 'idle in transaction%%'),
+       count(*)
+FROM (
+    SELECT state, query, COALESCE(wait_event_type = 'Lock', false) AS waits FROM pg_stat_activity
+    WHERE datname = %(name)s AND backend_type = 'client backend'
+) AS sessions
 """
 
 
 @dataclass
 class Seen:
-    """Shares of the looks, from 0 to 1, and the most connections that were seen.
+    """How many sessions at a time, on average, and the most connections that were seen.
 
-    holders: `client` (the server waits for the process that holds the lock), `server` (it executes), `disk`
-    (it commits), `nobody`. waiting: how many processes waited for the lock, on average.
+    waiting: for a lock that another one has. committing: writing through to the disk. executing: a statement.
+    between: in a transaction whose process has not sent the next statement yet.
     """
 
-    holders: dict[str, float] = field(default_factory=dict)
     waiting: float = 0.0
+    committing: float = 0.0
+    executing: float = 0.0
+    between: float = 0.0
     connections: int = 0
 
 
@@ -58,15 +57,13 @@ class Watch:
         self._thread.join(10)
 
     def _look(self) -> None:
-        holders: Counter[str] = Counter()
-        waiting = most = 0
+        looks: list[tuple[int, ...]] = []
         with psycopg.connect(self._server.url(), autocommit=True) as connection:
             while not self._stop.wait(_EVERY_SECONDS):
                 row = connection.execute(_LOOK, {"name": self._name}).fetchone()
                 assert row is not None
-                holders[row[0] or "nobody"] += 1
-                waiting += row[1]
-                most = max(most, row[2])
-        looks = max(1, sum(holders.values()))
-        shares = {who: number / looks for who, number in holders.items()}
-        self.seen = Seen(shares, waiting / looks, most)
+                looks.append(row)
+        if looks:
+            shares = [sum(column) / len(looks) for column in zip(*looks, strict=True)]
+            waiting, committing, executing, between, _connections = shares
+            self.seen = Seen(waiting, committing, executing, between, max(row[-1] for row in looks))

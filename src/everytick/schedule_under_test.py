@@ -84,7 +84,7 @@ class ScheduleUnderTest:
         """
         job = self.job(job_id)
         run = self._describe(job, tick, attempt)
-        token = set_current_run(run)
+        token = set_current_run(lambda: run)
         try:
             async with asyncio.timeout(job.options.timeout) as limit:
                 returned = await call_function(job, _on_thread)

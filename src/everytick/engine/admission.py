@@ -76,7 +76,7 @@ class Admission:
         self._requeue_timer: asyncio.TimerHandle | None = None
         # With each slot, those of its runs that were not entered yet.
         self.slots: dict[RunTask, list[Claim]] = {}
-        self._tasks = Tasks()
+        self.tasks = Tasks()
         # Seconds that a run takes, lately; 0 before the first has ended.
         self._takes = 0.0
         self._ended_at = -math.inf
@@ -88,7 +88,7 @@ class Admission:
 
     def begin(self) -> None:
         """Let each run begin with the context variables that are set here and now."""
-        self._tasks.begin()
+        self.tasks.begin()
 
     def room(self) -> Room:
         """Return how many more runs could begin, beside those that are about to. From any thread."""
@@ -128,10 +128,18 @@ class Admission:
         return list(together.values())
 
     def dispatch(self, many: Sequence[list[Claim]]) -> None:
-        """Run claims that are held, when they are due and a slot is free; those of a list one by one."""
-        now = ticks.now()
+        """Run claims that are held, when they are due and a slot is free; those of a list one by one.
+
+        Those that were given back meanwhile are left out when they are due.
+        """
+        now, held = ticks.now(), self._held
         for claims in many:
-            self._place(claims, now)
+            if self.closed:
+                self._release(claims)
+            elif claims and claims[0].due > now:
+                self._wait(claims, claims[0].due)
+            elif claims in held:
+                (self._ready if claims[0].started else self._waiting).append(claims)
         self._go_on()
 
     def settle_late(self) -> None:
@@ -213,15 +221,6 @@ class Admission:
         for place in (self._timers, self._early, self._starting, self._waiting, self._ready):
             place.clear()
 
-    def _place(self, claims: list[Claim], now: int) -> None:
-        """Place claims where they wait; those that were given back meanwhile are left out when due."""
-        if self.closed:
-            self._release(claims)
-        elif claims and claims[0].due > now:
-            self._wait(claims, claims[0].due)
-        elif claims in self._held:
-            (self._ready if claims[0].started else self._waiting).append(claims)
-
     def _wait(self, claims: list[Claim], until: int) -> None:
         """Place claims at an instant, together with all that wait for the same one."""
         early = self._early.get(until)
@@ -255,10 +254,8 @@ class Admission:
             claims = self._ready.popleft()
             if claims not in self._held:
                 continue
-            job_id = claims[0].job_id
-            task = self._tasks.start(self._slot(claims), job_id)
+            task = self.tasks.start(self._slot(claims), claims[0].job_id, self._slot_is_free)
             self.slots[task] = claims
-            task.add_done_callback(functools.partial(self._slot_is_free, job_id))
         if self._waiting and not self._starting and not self.closed:
             self._start_waiting()
         if (self._waiting or self._ready) and not (self._requeue_timer or self.closed):
@@ -311,38 +308,44 @@ class Admission:
         if self._held.remove(claims):
             self._outcomes.release(claims)
 
-    def _slot_is_free(self, job_id: str, task: RunTask) -> None:
+    def _slot_is_free(self, task: RunTask) -> None:
         # None is left but after a cut.
         if left := self.slots.pop(task):
             self._release(left)
-        if not task.cancelled() and task.exception():
-            logger.opt(exception=task.exception()).error("a slot of the runner failed")
         self._go_on()
         if self.when_free is not None:
-            self.when_free(job_id, not self._waiting)
+            self.when_free(task.job_id, not self._waiting)
 
     async def _slot(self, claims: list[Claim]) -> None:
-        """Call runs one after another; each leaves the list when it is entered, or ends without that."""
-        is_first = True
-        while claims and claims in self._held and not self.closed:
-            if claims[0].due > ticks.now():
-                # Not yet due: of several, each has its own jitter; or the clock was set back (R2).
-                later = claims.copy()
-                if self._held.remove(claims):
-                    self._held.add(later)
-                    self.dispatch([later])
-                return
-            running, job_id = self._run(claims), claims[0].job_id
-            try:
-                # The first run has the context of the slot's own task, each further one another.
-                await (running if is_first else self._tasks.start(running, job_id))
-            except asyncio.CancelledError:
-                # Cut: what was not entered is given back.
-                return
-            finally:
-                if claims:
-                    self._hold_others(claims)
-            is_first = False
+        """Call runs one after another; each leaves the list when it is entered, or ends without that.
+
+        The slot is free with the last step of its task, so that the next run need not wait for a further one.
+        """
+        task, is_first = self.tasks.current(), True
+        try:
+            while claims and claims in self._held and not self.closed:
+                if claims[0].due > ticks.now():
+                    # Not yet due: of several, each has its own jitter; or the clock was set back (R2).
+                    later = claims.copy()
+                    if self._held.remove(claims):
+                        self._held.add(later)
+                        self.dispatch([later])
+                    return
+                running = self._run(claims)
+                try:
+                    # The first run has the context of the slot's own task, each further one another.
+                    await (running if is_first else self.tasks.start(running, task.job_id))
+                finally:
+                    if claims:
+                        self._hold_others(claims)
+                is_first = False
+        except asyncio.CancelledError:
+            # Cut: what was not entered is given back.
+            pass
+        except Exception:
+            logger.exception("a slot of the runner failed")
+        finally:
+            self.tasks.outside(self._slot_is_free, task)
 
     def _hold_others(self, claims: list[Claim]) -> bool:
         """Hold the claims behind one whose turn is over; return whether there are any."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
@@ -136,14 +137,16 @@ def why_to_end(job: Job | None, replaced_by: int | None) -> str:
     return replaced(when(replaced_by, job.schedule.zone))
 
 
-_run: ContextVar[Run] = ContextVar("scheduler_run")
+# What returns the run.
+_run: ContextVar[Callable[[], Run]] = ContextVar("scheduler_run")
 
 set_current_run = _run.set
 
 
 def run_in(variables: Context) -> Run | None:
     """Return the run that these context variables belong to; None before one has begun."""
-    return variables.get(_run)
+    run = variables.get(_run)
+    return None if run is None else run()
 
 
 def current_run() -> Run | None:
@@ -163,7 +166,8 @@ def current_run() -> Run | None:
                     run.progress(page / 30, f"page {page} of 30")
             print("for", run and run.tick)
     """
-    return _run.get(None)
+    run = _run.get(None)
+    return None if run is None else run()
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -9,7 +9,6 @@ import asyncio
 import contextvars
 import functools
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
@@ -22,7 +21,7 @@ from everytick.model.offers import as_annotated
 from everytick.system import end_child, system
 
 from . import capture, repair
-from .context import current_run
+from .attempts import Attempt
 from .tasks import RunTask, remember_whose
 
 _CANCELLED_INSIDE = (
@@ -60,7 +59,7 @@ class Returned:
 
 
 class Calls:
-    """The calls that are under way, by the numbers of their runs. Used on the event loop only."""
+    """Calls the functions of attempts. Used on the event loop only."""
 
     def __init__(self, most: int, allowed: AllowedFunctions) -> None:
         """Calls functions.
@@ -71,13 +70,9 @@ class Calls:
         """
         self._allowed = allowed
         self._threads = system.thread_pool(most, "scheduler-task")
-        self._on_threads: dict[int, Future[Any]] = {}
-        self._tasks: dict[int, RunTask] = {}
-        # The log lines of runs.
-        self._lines: dict[int, capture.Lines] = {}
 
-    async def call(self, job: Job, run_id: int, limit: asyncio.Timeout | None) -> Returned | None:
-        """Call a job's function; return or raise what it does. `forget` the run when it is over.
+    async def call(self, attempt: Attempt, task: RunTask, limit: asyncio.Timeout | None) -> Returned | None:
+        """Call the function of an attempt's job in this task; return or raise what it does.
 
         None stands for None.
 
@@ -88,63 +83,37 @@ class Calls:
             CancelledError: the run was cancelled.
             ValueError: the job was added while running, and its function is none that such a job may call.
         """
+        job = attempt.job
         if job.added:
             self._allowed.check(job.func)
-        self._lines[run_id], token = capture.begin()
-        task = asyncio.current_task()
-        assert isinstance(task, RunTask)
-        self._tasks[run_id] = task
-        on_thread = functools.partial(self._on_thread, run_id)
+        attempt.task = task
+        attempt.lines, token = capture.begin()
         repair.before_a_run()
         try:
             if limit is None:
-                return await call_function(job, on_thread)
+                return await call_function(job, lambda call: self._on_thread(attempt, call))
             async with limit:
-                return await call_function(job, on_thread)
+                return await call_function(job, lambda call: self._on_thread(attempt, call))
         except asyncio.CancelledError as problem:
-            run = current_run()
-            if task.cancelling() or (run is not None and run.cancel_requested):
+            if task.cancelling() or attempt.signals.cancel_requested:
                 raise
             raise capture.without_frames(RuntimeError(_CANCELLED_INSIDE)) from problem
         finally:
-            del self._tasks[run_id]
+            attempt.task = None
             repair.after_a_run()
             capture.end(token)
-
-    def thread(self, run_id: int) -> Future[Any] | None:
-        """Return the future of a run's plain function; None if the run has no such function on a thread."""
-        return self._on_threads.get(run_id)
-
-    def cancel(self, run_id: int) -> bool:
-        """Cancel a coroutine; False for a plain function, which goes on."""
-        if run_id in self._on_threads:
-            return False
-        if task := self._tasks.get(run_id):
-            task.cut()
-        return True
-
-    def lines(self, run_id: int) -> capture.Lines | None:
-        """Return what a run has logged so far; None if it was not called yet. Also for other threads."""
-        return self._lines.get(run_id)
-
-    def forget(self, run_id: int) -> str | None:
-        """Forget a run that is over; return what it logged."""
-        self._on_threads.pop(run_id, None)
-        lines = self._lines.pop(run_id, None)
-        return lines.text() if lines else None
 
     def close(self) -> None:
         """Take no more calls. Functions that are on a thread already run on."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _on_thread(self, run_id: int, call: Callable[[], Returned | None]) -> Returned | None:
-        future = self._threads.submit(call)
-        self._on_threads[run_id] = future
+    async def _on_thread(self, attempt: Attempt, call: Callable[[], Returned | None]) -> Returned | None:
+        attempt.thread = future = self._threads.submit(call)
         # Shielded: cancelling the waiting must not look like a cancelled function.
         returned = await asyncio.shield(asyncio.wrap_future(future))
         if returned is not None and is_awaitable(returned.value):
             # The function returned a coroutine, which goes on here and can be cancelled.
-            del self._on_threads[run_id]
+            attempt.thread = None
         return returned
 
 
@@ -203,9 +172,11 @@ class _ending_in_a_child:
     Behind it is the engine, of which the child has a copy: it would wait for ever, or run other jobs too.
     """
 
+    __slots__ = ("_forked",)
+
     def __enter__(self) -> None:
-        self._pid = system.pid()
+        self._forked = system.times_forked()
 
     def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
-        if system.pid() != self._pid:
+        if system.times_forked() != self._forked:
             end_child(problem)

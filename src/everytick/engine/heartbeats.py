@@ -126,7 +126,7 @@ class Heartbeats:
             # was there already.
             return
         now, do = system.monotonic(), self._parts.do
-        if looks:
+        if looks and self._me.role.runs:
             room = self._room() if self.taking else Room(0)
             do("the look for runs that wait", self._look_for_waiting, connection, room)
         if now >= min(self._last_beat + BEAT_SECONDS, self._reap_at):

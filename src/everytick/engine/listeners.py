@@ -29,8 +29,11 @@ class Listeners:
 
     def wanted(self, code: int) -> bool:
         """Return whether anybody listens to events of this code."""
-        listeners = self._current()
-        return bool(listeners) and any(mask & code for _callback, mask in listeners)
+        # Asked several times for each run, mostly in vain.
+        for _callback, mask in self._current():  # noqa: SIM110
+            if mask & code:
+                return True
+        return False
 
     def emit(self, event: Any) -> None:
         """Deliver an event soon; costs nothing without a listener."""

@@ -60,7 +60,7 @@ class Process:
         defaults: dict[str, Any],
         listeners: Listeners,
         notifier: RunNotifier,
-        open_span: SpanOpener,
+        open_span: SpanOpener | None,
     ) -> None:
         self.ledger, self._declared = ledger, declared
         self._registry = Registry(declared, defaults, settings.allowed_functions, settings.job_filter)

@@ -11,12 +11,13 @@ from loguru import logger
 from loguru._logger import context as _in_each_line
 
 
-def tell_in_each_line(about: dict[str, Any]) -> Token[dict[str, Any]]:
+def tell_in_each_line(**about: Any) -> Token[dict[str, Any]]:
     """Let each log line of this context tell what it is about, as `logger.contextualize` does.
 
     That is a generator, and takes the lock of all log lines twice: too much for each run.
     """
-    token: Token[dict[str, Any]] = _in_each_line.set({**_in_each_line.get(), **about})
+    told = _in_each_line.get()
+    token: Token[dict[str, Any]] = _in_each_line.set({**told, **about} if told else about)
     return token
 
 

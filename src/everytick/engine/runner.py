@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, ParamSpec
 
@@ -24,7 +25,8 @@ from loguru import logger
 
 from . import capture
 from .admission import BUSY, Admission
-from .context import Progress, Signals, describe, set_current_run, why_to_end
+from .attempts import Attempt
+from .context import Progress, set_current_run, why_to_end
 from .executor import Calls, Returned
 from .listeners import Listeners
 from .outcomes import Outcomes
@@ -42,6 +44,7 @@ P = ParamSpec("P")
 _FRESH_SECONDS, _LOOKED_SECONDS = 1.0, 5.0
 # How long a coroutine that was cancelled may take to clean up.
 _CANCEL_SECONDS = 5.0
+_NO_SPAN = nullcontext()
 
 
 class Runner:
@@ -56,19 +59,18 @@ class Runner:
         allowed: AllowedFunctions,
         listeners: Listeners,
         notifier: RunNotifier,
-        open_span: SpanOpener,
+        open_span: SpanOpener | None,
     ) -> None:
         self._jobs = jobs
         self._me, self._writer, self._listeners, self._notifier = me, writer, listeners, notifier
         self._outcomes = Outcomes(writer, me)
         self.admission = Admission(jobs, me, writer, self._outcomes, listeners, max_workers, self._run)
-        self._under_way: dict[int, tuple[Claim, Job, int]] = {}
+        self._under_way: dict[int, Attempt] = {}
         # A mark for each run whose outcome is about to be written.
         self._ending: set[object] = set()
         # Called when `left` comes to nothing, on the thread of the function that was the last.
         self.when_none_is_left: Callable[[], object] = lambda: None
         self._calls = Calls(max_workers, allowed)
-        self._signals: dict[int, Signals] = {}
         self._cutting = False
         self._open_span = open_span
         # The tick of the last run, and how log lines show it.
@@ -102,12 +104,12 @@ class Runner:
         """
         self.admission.close()
         self._cutting = True
-        for claim, _job, started in list(self._under_way.values()):
-            thread = self._calls.thread(claim.run_id)
+        for attempt in list(self._under_way.values()):
+            thread = attempt.thread
             if thread is None:
-                self._end(claim, started, "interrupted", error=_INTERRUPTED)
+                self._end(attempt, "interrupted", error=_INTERRUPTED)
             else:
-                thread.add_done_callback(partial(self._thread_ended, claim, started))
+                thread.add_done_callback(partial(self._thread_ended, attempt))
         self._calls.close()
 
     def cancel(self, unwanted: Mapping[int, int | None]) -> None:
@@ -116,22 +118,22 @@ class Runner:
         With each, the tick that is to replace it; None where a person asked.
         """
         for run_id, replaced_by in unwanted.items():
-            signals = self._signals.get(run_id)
-            if signals is None:
+            attempt = self._under_way.get(run_id)
+            if attempt is None:
                 if claim := self.admission.take_back(run_id):
                     why = why_to_end(self._jobs.get(claim.job_id), replaced_by)
                     self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=why))
-            elif not signals.cancel_requested:
-                claim = self._under_way[run_id][0]
-                signals.why_cancelled = why_to_end(self._jobs.get(claim.job_id), replaced_by)
+            elif not attempt.signals.cancel_requested:
+                job_id, signals = attempt.claim.job_id, attempt.signals
+                signals.why_cancelled = why_to_end(self._jobs.get(job_id), replaced_by)
                 signals.cancel_requested = True
-                log = logger.bind(job=claim.job_id)
-                if not self._calls.cancel(run_id):
+                log = logger.bind(job=job_id)
+                if not attempt.cancel():
                     wanted = "be cancelled" if replaced_by is None else f"end ({signals.why_cancelled})"
                     log.warning("run {} is to {}, but it is a plain function: it goes on", run_id, wanted)
                     continue
                 loop = asyncio.get_running_loop()
-                loop.call_later(_CANCEL_SECONDS, self._tell_of_deaf, claim, "it was cancelled")
+                loop.call_later(_CANCEL_SECONDS, self._tell_of_deaf, attempt, "it was cancelled")
 
     @property
     def left(self) -> int:
@@ -140,23 +142,19 @@ class Runner:
 
     def logging(self) -> list[tuple[Claim, capture.Lines]]:
         """Return the runs under way with what they have logged so far. Called on the ledger's thread."""
-        held = [
-            (claim, self._calls.lines(claim.run_id)) for claim, _job, _at in list(self._under_way.values())
-        ]
+        held = [(attempt.claim, attempt.lines) for attempt in list(self._under_way.values())]
         return [(claim, lines) for claim, lines in held if lines is not None]
 
     def reporting(self) -> list[tuple[Claim, Progress]]:
         """Return the runs under way that say how far they are. Called on the ledger's thread."""
-        held = [
-            (claim, self._signals.get(claim.run_id)) for claim, _job, _at in list(self._under_way.values())
-        ]
-        return [(claim, signals.progress) for claim, signals in held if signals and signals.progress]
+        held = [(attempt.claim, attempt.signals.progress) for attempt in list(self._under_way.values())]
+        return [(claim, progress) for claim, progress in held if progress]
 
     def interrupt_threads_left(self) -> None:
         """Record functions that are still running as interrupted: the process is about to end."""
-        for claim, _job, started in list(self._under_way.values()):
-            log_end("WARNING", "interrupted: the process is stopping", job=claim.job_id)
-            self._end(claim, started, "interrupted", error=_INTERRUPTED)
+        for attempt in list(self._under_way.values()):
+            log_end("WARNING", "interrupted: the process is stopping", job=attempt.claim.job_id)
+            self._end(attempt, "interrupted", error=_INTERRUPTED)
 
     async def _run(self, claims: list[Claim]) -> None:
         """Run the first of some claims, which is taken out when it is entered, or ends without that."""
@@ -183,49 +181,42 @@ class Runner:
             is_fresh = system.monotonic() - asked <= _LOOKED_SECONDS
         if not admission.take_first(claims, claim):
             return
-        started = now
-        self._under_way[claim.run_id] = (claim, job, started)
-        signals = self._signals[claim.run_id] = Signals()
+        attempt = self._under_way[claim.run_id] = Attempt(claim, job, now)
         try:
-            run = describe(job, claim.run_id, claim.kind, claim.tick, claim.attempt, started, signals)
-            set_current_run(run)
+            tick = self._tick_as_text(claim.tick)
         except Exception as problem:
             # Whatever is wrong with it: from here on the run has an end, or its job would never run again.
-            self._end(claim, started, "failed", problem=problem)
+            self._end(attempt, "failed", problem=problem)
             return
+        set_current_run(attempt.run)
         self._tell(job, self._notifier.began, job)
-        about = {
-            "job": job.id,
-            "tick": self._tick_as_text(claim.tick),
-            "kind": claim.kind,
-            "attempt": claim.attempt,
-            "run": claim.run_id,
-        }
         timeout = job.options.timeout
-        limit, alarm = (None, None) if timeout is None else self._limited(claim, timeout)
-        token = tell_in_each_line(about)
+        limit, alarm = (None, None) if timeout is None else self._limited(attempt, timeout)
+        token = tell_in_each_line(
+            job=job.id, tick=tick, kind=claim.kind, attempt=claim.attempt, run=claim.run_id
+        )
         try:
-            with self._open_span(run, claim.due):
-                returned = await self._calls.call(job, claim.run_id, limit)
+            with _NO_SPAN if self._open_span is None else self._open_span(attempt.run(), claim.due):
+                returned = await self._calls.call(attempt, self.admission.tasks.current(), limit)
         except asyncio.CancelledError as problem:
-            self._cancelled(claim, started, problem)
+            self._cancelled(attempt, problem)
         # Also SystemExit and KeyboardInterrupt: a job cannot stop the scheduler (R12).
         except BaseException as problem:
             if limit is not None and limit.expired():
-                await self._timed_out(claim, job, started)
+                await self._timed_out(attempt)
             else:
-                await self._failed(claim, job, started, problem)
+                await self._failed(attempt, problem)
         else:
             if limit is not None and limit.expired():
                 # It ended in its own way instead of letting itself be cancelled.
-                await self._timed_out(claim, job, started)
+                await self._timed_out(attempt)
             else:
                 log_success(job)
                 result = None
                 if returned is not None:
                     result = await result_of(returned.value)
                     returned.is_plain |= result.is_json
-                self._end(claim, started, "succeeded", returned=returned, result=result)
+                self._end(attempt, "succeeded", returned=returned, result=result)
         finally:
             if alarm is not None:
                 alarm.cancel()
@@ -237,17 +228,17 @@ class Runner:
             self._last_tick = tick, iso(tick, zone_of_logs())
         return self._last_tick[1]
 
-    def _limited(self, claim: Claim, seconds: float) -> tuple[asyncio.Timeout, asyncio.TimerHandle]:
+    def _limited(self, attempt: Attempt, seconds: float) -> tuple[asyncio.Timeout, asyncio.TimerHandle]:
         """Return the timeout of a run, and the timer that tells if it does not end by that."""
         loop, said = asyncio.get_running_loop(), f"its timeout of {exact_seconds(seconds)} has passed"
-        alarm = loop.call_later(seconds + _CANCEL_SECONDS, self._tell_of_deaf, claim, said)
+        alarm = loop.call_later(seconds + _CANCEL_SECONDS, self._tell_of_deaf, attempt, said)
         return asyncio.timeout(seconds), alarm
 
-    def _tell_of_deaf(self, claim: Claim, why: str) -> None:
+    def _tell_of_deaf(self, attempt: Attempt, why: str) -> None:
         """Say that a run goes on although it was cancelled: nothing can end it but its own code."""
-        if self._under_way.get(claim.run_id, (None,))[0] is claim:
-            thread = self._calls.thread(claim.run_id)
-            how = "it swallows its cancellation" if thread is None else "a thread cannot be stopped"
+        claim = attempt.claim
+        if self._under_way.get(claim.run_id) is attempt:
+            how = "it swallows its cancellation" if attempt.thread is None else "a thread cannot be stopped"
             logger.bind(job=claim.job_id).error(
                 "run {} of job {} goes on although {}: {}. It keeps its slot, and counts for max_instances,"
                 " until it ends by itself or its process is stopped",
@@ -264,10 +255,6 @@ class Runner:
         except Exception as problem:
             logger.bind(job=job.id).opt(exception=problem).error("a run could not be reported")
 
-    def _was_cut(self, claim: Claim) -> bool:
-        """Return whether this is a coroutine that was cancelled at the end of a stop."""
-        return self._cutting and self._calls.thread(claim.run_id) is None
-
     async def _start(self, claim: Claim, job: Job) -> bool:
         """Record that a run which had to wait is about to be entered; False if it may not be."""
         me, head = self._me, [(claim, job)]
@@ -278,79 +265,75 @@ class Runner:
                 return self.admission.may_enter(claim, job, verdict)
             await asyncio.sleep(BUSY / ticks.SECOND)
 
-    async def _failed(self, claim: Claim, job: Job, started: int, problem: BaseException) -> None:
-        was_cut = self._was_cut(claim)
+    async def _failed(self, attempt: Attempt, problem: BaseException) -> None:
+        # A coroutine that was cancelled at the end of a stop.
+        was_cut = self._cutting and attempt.thread is None
         # Its text is code of the job: on the event loop it could hold up all the others.
         shown = await safe(problem)
         if was_cut:
             log_end("WARNING", "interrupted: the process is stopping", problem=shown)
-            self._end(claim, started, "interrupted", error=_INTERRUPTED)
+            self._end(attempt, "interrupted", error=_INTERRUPTED)
         else:
-            log_end("ERROR", "{} failed", job.name, problem=shown)
-            self._end(claim, started, "failed", problem=problem, shown=shown)
+            log_end("ERROR", "{} failed", attempt.job.name, problem=shown)
+            self._end(attempt, "failed", problem=problem, shown=shown)
 
-    async def _timed_out(self, claim: Claim, job: Job, started: int) -> None:
+    async def _timed_out(self, attempt: Attempt) -> None:
+        job, thread = attempt.job, attempt.thread
         assert job.options.timeout is not None
         limit = exact_seconds(job.options.timeout)
         log_end("ERROR", "{} took longer than its timeout of {}", job.name, limit)
-        thread = self._calls.thread(claim.run_id)
         if thread is not None and not thread.done():
             # A thread cannot be stopped: it keeps its slot, and the run its lease, until it ends (R7).
             try:
                 await asyncio.shield(asyncio.wrap_future(thread))
             except asyncio.CancelledError as problem:
                 if not thread.done():
-                    self._cancelled(claim, started, problem)
+                    self._cancelled(attempt, problem)
                     return
             except BaseException:
                 log_end("DEBUG", "{} failed after its timeout", job.name)
-        self._end(claim, started, "timed_out", error=f"it took longer than its timeout of {limit}")
+        self._end(attempt, "timed_out", error=f"it took longer than its timeout of {limit}")
 
-    def _cancelled(self, claim: Claim, started: int, problem: BaseException) -> None:
-        thread = self._calls.thread(claim.run_id)
+    def _cancelled(self, attempt: Attempt, problem: BaseException) -> None:
+        thread, signals = attempt.thread, attempt.signals
         if thread is not None and not thread.done():
             # It goes on, and so does its lease, until the thread ends.
-            thread.add_done_callback(lambda done: self._thread_ended(claim, started, done))
+            thread.add_done_callback(lambda done: self._thread_ended(attempt, done))
         elif self._cutting:
             log_end("WARNING", "interrupted: the process is stopping")
-            self._end(claim, started, "interrupted", error=_INTERRUPTED)
-        elif self._was_asked(claim):
+            self._end(attempt, "interrupted", error=_INTERRUPTED)
+        elif signals.cancel_requested:
             task = asyncio.current_task()
             if task is not None:
                 # The slot goes on with the next run.
                 task.uncancel()
-            why = self._signals[claim.run_id].why_cancelled
+            why = signals.why_cancelled
             log_end("WARNING", "cancelled on request" if why == CANCELLED else f"cancelled: {why}")
-            self._end(claim, started, "cancelled", error=why)
+            self._end(attempt, "cancelled", error=why)
         else:
-            self._end(claim, started, "cancelled", problem=problem)
+            self._end(attempt, "cancelled", problem=problem)
 
-    def _was_asked(self, claim: Claim) -> bool:
-        signals = self._signals.get(claim.run_id)
-        return signals is not None and signals.cancel_requested
-
-    def _thread_ended(self, claim: Claim, started: int, done: Future[Any]) -> None:
+    def _thread_ended(self, attempt: Attempt, done: Future[Any]) -> None:
         if done.cancelled():
             # It still waited for a thread when there were no more calls.
-            self._end(claim, started, "interrupted", error=_INTERRUPTED)
+            self._end(attempt, "interrupted", error=_INTERRUPTED)
             return
         problem = done.exception()
         state = "succeeded" if problem is None else "failed"
         returned = done.result() if problem is None else None
         result = None if returned is None else result_now(returned.value)
-        self._end(claim, started, state, problem=problem, result=result)
+        self._end(attempt, state, problem=problem, result=result)
 
     def _give_up_on_deaf(self) -> None:
         """Record coroutines that did not let themselves be cancelled as interrupted."""
-        for claim, _job, started in list(self._under_way.values()):
-            if self._calls.thread(claim.run_id) is None:
-                log_end("ERROR", "ignored its cancellation and was left behind", job=claim.job_id)
-                self._end(claim, started, "interrupted", error=_INTERRUPTED)
+        for attempt in list(self._under_way.values()):
+            if attempt.thread is None:
+                log_end("ERROR", "ignored its cancellation and was left behind", job=attempt.claim.job_id)
+                self._end(attempt, "interrupted", error=_INTERRUPTED)
 
     def _end(
         self,
-        claim: Claim,
-        started: int,
+        attempt: Attempt,
         state: str,
         *,
         returned: Returned | None = None,
@@ -363,21 +346,20 @@ class Runner:
         mark = object()
         self._ending.add(mark)
         try:
-            _claim, job, _started = self._under_way.pop(claim.run_id, (claim, None, started))
-            if job is None:
+            claim, job = attempt.claim, attempt.job
+            if self._under_way.pop(claim.run_id, None) is None:
                 return
-            log = self._calls.forget(claim.run_id)
-            signals = self._signals.pop(claim.run_id, None)
+            log, signals = attempt.forget(), attempt.signals
             trace = None
             if problem is not None:
                 shown = safe_now(problem) if shown is None else shown
                 error, trace = capture.one_line(shown), capture.trace(shown)
             now = ticks.now()
-            self.admission.ended((now - started) / ticks.SECOND)
-            outcome = Outcome(claim, state, None, started, now, error, trace, log)
-            if result is not None or (signals is not None and signals.progress is not None):
-                outcome.report = report_of(None if signals is None else signals.progress, result)
-            if state != "succeeded" and (signals is None or not signals.cancel_requested):
+            self.admission.ended((now - attempt.started) / ticks.SECOND)
+            outcome = Outcome(claim, state, None, attempt.started, now, error, trace, log)
+            if result is not None or signals.progress is not None:
+                outcome.report = report_of(signals.progress, result)
+            if state != "succeeded" and not signals.cancel_requested:
                 outcome = with_next_attempt(outcome, job, now)
             self._outcomes.write(outcome, more=self.admission.has_ready)
             self._tell(job, self._notifier.ended, job, outcome)

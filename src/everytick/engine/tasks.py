@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import sys
-from collections.abc import Coroutine, Iterable
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, ParamSpec
 from weakref import WeakKeyDictionary
 
 from everytick.model.functions import is_awaitable
@@ -15,26 +16,46 @@ from loguru import logger
 from .context import Run, current_run, run_in
 from .safe_errors import safe_now
 
+P = ParamSpec("P")
+
 
 class RunTask(asyncio.Task[None]):
-    """A task that runs of one job are called in. A run of another one cannot cancel it (R12)."""
+    """A task that runs of one job are called in. A run of another one cannot cancel it (R12).
 
-    def __init__(self, work: Coroutine[Any, Any, None], job_id: str, variables: contextvars.Context) -> None:
+    `when_not_begun` is called when it is done, if it was cancelled before its first step: its work, which
+    ends with what is to be done at its end, does not begin then.
+    """
+
+    __slots__ = ("_variables", "_when_not_begun", "job_id")
+
+    def __init__(
+        self,
+        work: Coroutine[Any, Any, None],
+        job_id: str,
+        variables: contextvars.Context,
+        loop: asyncio.AbstractEventLoop,
+        when_not_begun: Callable[[RunTask], object] | None = None,
+    ) -> None:
         # The name is what the watchdog tells of a coroutine that blocks the loop.
-        super().__init__(work, loop=asyncio.get_running_loop(), name=f"job {job_id}", context=variables)
-        self._job_id, self._variables = job_id, variables
+        super().__init__(work, loop=loop, name=f"job {job_id}", context=variables)
+        self.job_id, self._variables, self._when_not_begun = job_id, variables, when_not_begun
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Cancel it, unless a run asks for it that is another one, as when a job cancels all tasks."""
         asking = current_run()
-        if asking is None or asking is run_in(self._variables):
-            return super().cancel(msg)
-        logger.error("job {} wanted to cancel a run of job {}, which goes on", asking.job_id, self._job_id)
+        if asking is None or asking == run_in(self._variables):
+            return self.cut(msg)
+        logger.error("job {} wanted to cancel a run of job {}, which goes on", asking.job_id, self.job_id)
         return False
 
-    def cut(self) -> None:
+    def cut(self, msg: Any | None = None) -> bool:
         """Cancel it for the scheduler, also where a run made the scheduler do that, by `shutdown`."""
-        super().cancel()
+        work, tell = self.get_coro(), self._when_not_begun
+        is_begun = not inspect.iscoroutine(work) or inspect.getcoroutinestate(work) != inspect.CORO_CREATED
+        if tell is not None and not is_begun:
+            self.add_done_callback(tell)
+            self._when_not_begun = None
+        return super().cancel(msg)
 
 
 class Tasks:
@@ -45,18 +66,34 @@ class Tasks:
         self._has_decimal = False
 
     def begin(self) -> None:
-        """Let each run begin with the context variables that are set here and now."""
-        self._variables = contextvars.copy_context()
+        """Let each run begin with the context variables that are set here and now. Called on the loop."""
+        self._loop = asyncio.get_running_loop()
+        self._variables, self._own = contextvars.copy_context(), contextvars.copy_context()
         self._has_decimal = any(variable.name == "decimal_context" for variable in self._variables)
 
-    def start(self, work: Coroutine[Any, Any, None], job_id: str) -> RunTask:
-        """Return a task that does the work, with fresh variables."""
+    def current(self) -> RunTask:
+        """Return the task in which this is called."""
+        task = asyncio.current_task(self._loop)
+        assert isinstance(task, RunTask)
+        return task
+
+    def outside(self, do: Callable[P, object], *about: P.args, **more: P.kwargs) -> None:
+        """Call something of the scheduler's own at the end of a task, without the variables of its runs."""
+        self._own.run(do, *about, **more)
+
+    def start(
+        self,
+        work: Coroutine[Any, Any, None],
+        job_id: str,
+        when_not_begun: Callable[[RunTask], object] | None = None,
+    ) -> RunTask:
+        """Return a task that does the work, with fresh variables. `when_not_begun`: see `RunTask`."""
         variables = self._variables.copy()
         if self._has_decimal:
             # The object in this variable is changed in place, so a copy of the variables would share it.
             decimal = sys.modules["decimal"]
             variables.run(lambda: decimal.setcontext(decimal.getcontext().copy()))
-        return RunTask(work, job_id, variables)
+        return RunTask(work, job_id, variables, self._loop, when_not_begun)
 
 
 # The runs whose functions handed back a future: it is carried out, and may fail, when the run is over.

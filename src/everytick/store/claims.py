@@ -67,12 +67,13 @@ class _Batch:
 
     def take(self, decision: Decision, under_way: _UnderWay) -> Answer:
         job = decision.job
-        self._skipped += [(job.id, skip) for skip in decision.skip]
+        if decision.skip:
+            self._skipped += [(job.id, skip) for skip in decision.skip]
         if job.id in under_way.full:
             self._skipped += [(job.id, Skip(tick, tick, 1, "overlap")) for tick in decision.run]
             return Answer(decision, "claimed", decision.upto, overlapped=decision.run)
         # Behind those that wait: the oldest run first (R14).
-        if not self._me.begins_alone(job) or job.id in under_way.waiting:
+        if job.id in under_way.waiting or not self._me.begins_alone(job):
             self._let_wait(job, len(decision.run), under_way)
             # By the instant of the claim those are known that run one after another, in one slot (R5).
             together = self._now if len(decision.run) > 1 else None

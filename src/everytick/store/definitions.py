@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -17,6 +17,7 @@ from .connections import Connection
 from .declared_options import kept_options
 from .records import AddedRow, JobState, Registration, is_paused, settled_until
 
+_T = TypeVar("_T")
 # The most jobs that one statement writes down.
 _PIECE = 1_000
 
@@ -84,11 +85,9 @@ def _compare(
     to_change |= {job.id for job in known if rows[job.id].definition != job.definition}
     # Meanwhile the ticks of all the others are claimed.
     states = locking.read_all_to_change(connection, to_change)
-    for job in known:
-        if job.id in states:
-            _update(connection, job, states[job.id], now, found)
-    for begin in range(0, len(different), _PIECE):
-        job_sql.UPDATE_JOBS.execute(connection, different[begin : begin + _PIECE])
+    _update(connection, [(job, states[job.id]) for job in known if job.id in states], now, found)
+    for some in _pieces(different):
+        job_sql.UPDATE_JOBS.execute(connection, some)
     declared = {job.id for job in known}
     others = [states.get(row.job_id) or row.state for row in rows.values() if row.job_id not in declared]
     _part_with(connection, others, now, found, is_whole=is_whole)
@@ -98,6 +97,7 @@ def _part_with(
     connection: Connection, others: Sequence[JobState], now: int, found: Registration, *, is_whole: bool
 ) -> None:
     """Remove the jobs of the code that it does not declare any more, at once or later."""
+    left = []
     for state in sorted(others, key=lambda it: str(it.job_id)):
         if state.removed is not None:
             continue
@@ -106,8 +106,9 @@ def _part_with(
         elif not is_whole:
             found.awaited.append(state.job_id)
         else:
-            remove(connection, state.job_id, now)
-            found.removed.append(state.job_id)
+            left.append(state.job_id)
+    remove_all(connection, left, now)
+    found.removed += left
 
 
 def define_late(connection: Connection, job: Job, now: int, found: Registration) -> None:
@@ -120,17 +121,16 @@ def define_late(connection: Connection, job: Job, now: int, found: Registration)
         found.added.append(job.id)
         found.watermarks[job.id] = now
     else:
-        _update(connection, job, state, now, found)
+        _update(connection, [(job, state)], now, found)
         job_sql.UPDATE_JOBS.execute(connection, [_described(job)])
 
 
 def remove_undeclared(connection: Connection, job_ids: Iterable[str], now: int) -> list[str]:
     """Remove those of these jobs that stand as jobs of the code in the ledger; return them."""
     states = pauses.read_all(connection, job_ids).values()
-    left = [it for it in states if it.removed is None and it.call_data is None]
-    for state in left:
-        remove(connection, state.job_id, now)
-    return [state.job_id for state in left]
+    left = [it.job_id for it in states if it.removed is None and it.call_data is None]
+    remove_all(connection, left, now)
+    return left
 
 
 def find_added(connection: Connection, now: int, found: Registration) -> None:
@@ -164,7 +164,8 @@ def keep(connection: Connection, job: Job, first_at: int | None = None) -> Added
             schedule_digest.forget(connection)
         if pauses.end_if_over(connection, state):
             state = pauses.read(connection, job.id) or state
-        _redefine(connection, job, state, now, start)
+        if _is_changed(job, state):
+            _redefine(connection, [(job, state)], now, start)
         job_sql.UPDATE_JOBS.execute(connection, [_described(job)])
         if state.removed is not None:
             paused = now if job.paused_at_first else None
@@ -208,16 +209,20 @@ def keep_options(connection: Connection, loaded: Sequence[tuple[AddedRow, Job]])
 
 def remove(connection: Connection, job_id: str, now: int) -> None:
     """Let a job never run again; its history stays."""
-    state = locking.read_to_change(connection, job_id)
-    if state is None:
-        return
-    if state.call_data is None:
+    remove_all(connection, [job_id], now)
+
+
+def remove_all(connection: Connection, job_ids: list[str], now: int) -> None:
+    """The same of several jobs."""
+    states = locking.read_all_to_change(connection, job_ids)
+    if any(state.call_data is None for state in states.values()):
         schedule_digest.forget(connection)
-    if pauses.end_if_over(connection, state):
-        state = pauses.read(connection, job_id) or state
-    gaps.close(connection, state, now)
-    connection.execute(job_sql.REMOVE_JOB, {"job_id": job_id, "now": now})
-    requests.cancel_waiting(connection, job_id, now)
+    over = [job_id for job_id, state in states.items() if pauses.end_if_over(connection, state)]
+    states |= pauses.read_all(connection, over)
+    for some in _pieces(list(states)):
+        gaps.close_all(connection, (states[job_id] for job_id in some), now)
+        job_sql.REMOVE_JOBS.execute(connection, [(job_id,) for job_id in some], now=now)
+        requests.cancel_waiting(connection, some, now)
 
 
 def read_added(connection: Connection, job_id: str) -> AddedRow:
@@ -250,33 +255,40 @@ def _new_row(job: Job, now: int, watermark: int) -> tuple[object, ...]:
     return (*_described(job), job.definition, watermark, paused, _note(job), now, now)
 
 
-def _update(connection: Connection, job: Job, known: JobState, now: int, found: Registration) -> None:
-    """Settle the pause and the definition of a known job; what describes it is written by UPDATE_JOBS."""
-    if pauses.end_if_over(connection, known, job.schedule):
-        known = replace(known, paused=None, watermark=settled_until(known.watermark, known.paused_until))
-    if _redefine(connection, job, known, now, now):
-        (found.changed if known.removed is None else found.added).append(job.id)
-        known = replace(known, watermark=max(known.watermark, now))
-    found.watermarks[job.id] = known.watermark
+def _update(
+    connection: Connection, jobs: Iterable[tuple[Job, JobState]], now: int, found: Registration
+) -> None:
+    """Settle pauses and definitions of known jobs; what describes them is written by UPDATE_JOBS."""
+    changed = []
+    for job, known in jobs:
+        if pauses.end_if_over(connection, known, job.schedule):
+            known = replace(known, paused=None, watermark=settled_until(known.watermark, known.paused_until))
+        found.watermarks[job.id] = known.watermark
+        if _is_changed(job, known):
+            changed.append((job, known))
+            (found.changed if known.removed is None else found.added).append(job.id)
+            found.watermarks[job.id] = max(known.watermark, now)
+    for some in _pieces(changed):
+        _redefine(connection, some, now, now)
 
 
-def _redefine(connection: Connection, job: Job, known: JobState, now: int, start: int) -> bool:
-    """Let other ticks of a known job be in force if these are others; return whether they are.
+def _redefine(connection: Connection, changed: Sequence[tuple[Job, JobState]], now: int, start: int) -> None:
+    """Let the ticks of known jobs that are others now be in force."""
+    in_force = [known for _job, known in changed if known.removed is None]
+    gaps.close_all(connection, in_force, now)
+    # Given back before they began, under a definition that is no more.
+    sql.SKIP_QUEUED.execute(connection, [(known.job_id,) for known in in_force], now=now)
+    rows = [(job.id, job.definition) for job, _known in changed]
+    job_sql.REDEFINE_JOBS.execute(connection, rows, now=now, watermark=start)
 
-    A job that was away is like a changed one: nothing was promised for the time between.
-    """
-    changed = _is_changed(job, known)
-    if changed and known.removed is None:
-        gaps.close(connection, known, now)
-        # Given back before they began, under a definition that is no more.
-        connection.execute(sql.SKIP_QUEUED, {"job_id": job.id, "now": now})
-    if changed:
-        values = {"job_id": job.id, "definition": job.definition, "now": now, "watermark": start}
-        connection.execute(job_sql.REDEFINE_JOB, values)
-    return changed
+
+def _pieces(rows: list[_T]) -> Iterator[list[_T]]:
+    """Give the rows in parts that one statement takes."""
+    return (rows[begin : begin + _PIECE] for begin in range(0, len(rows), _PIECE))
 
 
 def _is_changed(job: Job, known: JobState) -> bool:
+    """A job that was away is like a changed one: nothing was promised for the time between."""
     return known.definition != job.definition or known.removed is not None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from everytick.model import ticks
 from everytick.model.misfire import Skip
@@ -26,27 +26,39 @@ def skip_all(connection: Connection, skipped: Sequence[tuple[str, Skip]], now: i
 
 
 def close(connection: Connection, state: JobState, upto: int, schedule: Schedule | None = None) -> None:
-    """Record all ticks up to `upto` that are not accounted for (R1).
+    """Record all ticks of a job up to `upto` that are not accounted for (R1).
+
+    `schedule` is for a job whose data the ledger lacks.
+    """
+    skip_all(connection, _left(state, upto, schedule), ticks.now())
+
+
+def close_all(connection: Connection, states: Iterable[JobState], upto: int) -> None:
+    """The same of several jobs, by what the ledger knows of their schedules."""
+    skip_all(connection, [it for state in states for it in _left(state, upto, None)], ticks.now())
+
+
+def _left(state: JobState, upto: int, schedule: Schedule | None) -> list[tuple[str, Skip]]:
+    """Return the ticks up to `upto` that are not accounted for, each range with its job.
 
     From when the job was paused, or disabled by a setting, they were that. The others fell into an outage:
-    nothing was up to claim them before the job was paused, changed or removed. `schedule` is for jobs whose
-    data the ledger lacks.
+    nothing was up to claim them before the job was paused, changed or removed.
     """
     schedule = state.schedule() or schedule
     if schedule is None:
-        return
+        return []
     paused_from = upto if state.paused is None else min(upto, max(state.watermark, state.paused))
-    _close(connection, state.job_id, schedule, state.watermark, paused_from, "outage")
     held = "paused" if state.disabled_by is None else "disabled"
-    _close(connection, state.job_id, schedule, paused_from, upto, held)
+    parts = (
+        _between(schedule, state.watermark, paused_from, "outage"),
+        _between(schedule, paused_from, upto, held),
+    )
+    return [(state.job_id, it) for it in parts if it is not None]
 
 
-def _close(
-    connection: Connection, job_id: str, schedule: Schedule, after: int, until: int, reason: str
-) -> None:
+def _between(schedule: Schedule, after: int, until: int, reason: str) -> Skip | None:
     first = schedule.next_tick(after)
     if first is None or first > until:
-        return
+        return None
     last = ticks.newest(schedule.ticks, after, until, 1)[0]
-    number = ticks.count(schedule.ticks, after, until, COUNT_LIMIT)
-    skip_all(connection, [(job_id, Skip(first, last, number, reason))], ticks.now())
+    return Skip(first, last, ticks.count(schedule.ticks, after, until, COUNT_LIMIT), reason)

@@ -103,19 +103,30 @@ SELECT 1 FROM scheduler_jobs WHERE job_id = :job_id AND exhausted_us IS NOT NULL
 
 # A changed definition begins anew: instants before the change are not caught up. A watermark never goes
 # back, or used-up ticks would come again after the clock was; the change is in force from there.
-REDEFINE_JOB = """
+REDEFINE_JOBS = Bulk(
+    """
 UPDATE scheduler_jobs
-SET definition = :definition, changed_us = CASE WHEN watermark_us > :now THEN watermark_us ELSE :now END,
+SET definition = given.defined, changed_us = CASE WHEN watermark_us > :now THEN watermark_us ELSE :now END,
     watermark_us = CASE WHEN watermark_us > :watermark THEN watermark_us ELSE :watermark END
-WHERE job_id = :job_id
-"""
+FROM GIVEN AS given
+WHERE BY_KEY AND job_id = given.job
+RETURNING job_id
+""",
+    key="job_id", job="text", defined="text",
+)  # fmt: skip
 
-REMOVE_JOB = f"""
+REMOVE_JOBS = Bulk(
+    f"""
 UPDATE scheduler_jobs
 SET removed_us = :now, serial = CASE WHEN serial IS NULL THEN NULL
     ELSE ({LAST_SERIAL}) + 1 END
-WHERE job_id = :job_id AND removed_us IS NULL
-"""
+FROM GIVEN AS given
+WHERE BY_KEY AND job_id = given.job AND removed_us IS NULL
+RETURNING job_id
+""",
+    key="job_id",
+    job="text",
+)
 
 # A job that is in force under a former id goes on under another one.
 FORGET_JOB = "DELETE FROM scheduler_jobs WHERE job_id = :job_id"

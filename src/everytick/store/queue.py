@@ -266,7 +266,7 @@ class _Taker:
             return False
         if state.removed is not None:
             # Given back, or failed, in a process of an older version that still knew the job.
-            requests.cancel_waiting(connection, run.job_id, self._now)
+            requests.cancel_waiting(connection, [run.job_id], self._now)
             return False
         # A run that a person asked for begins in a pause too.
         if run.kind != "manual" and state.is_paused(self._now):

@@ -47,11 +47,12 @@ def cancel(connection: Connection, run_id: int, error: str) -> str:
     return "asked" if connection.execute(sql.ASK_TO_CANCEL, values).rowcount == 1 else "over"
 
 
-def cancel_waiting(connection: Connection, job_id: str, now: int) -> None:
-    """Cancel the runs of a removed job that wait; one that a person had tried again is again as it ended."""
-    for (run_id,) in connection.execute(sql.LIST_TRIED_AGAIN, {"job_id": job_id}).fetchall():
+def cancel_waiting(connection: Connection, job_ids: list[str], now: int) -> None:
+    """Cancel the runs of removed jobs that wait; one that a person had tried again is again as it ended."""
+    rows = [(job_id,) for job_id in job_ids]
+    for (run_id,) in sql.LIST_TRIED_AGAIN.execute(connection, rows):
         _restore(connection, run_id, asked=None)
-    connection.execute(sql.CANCEL_WAITING, {"job_id": job_id, "now": now})
+    sql.CANCEL_WAITING.execute(connection, rows, now=now)
 
 
 def supersede(connection: Connection, job_id: str, start_number: int, now: int) -> None:

@@ -16,32 +16,47 @@ SELECT max(number) FROM (
 """
 
 # Runs that had ended, and wait since a person had them tried again; with the small index's own condition.
-LIST_TRIED_AGAIN = """
+LIST_TRIED_AGAIN = Bulk(
+    """
 SELECT run_id FROM scheduler_runs
-WHERE state IN ('queued', 'retrying') AND state = 'queued' AND attempt > 1 AND job_id || '' = :job_id
-"""
+WHERE state IN ('queued', 'retrying') AND state = 'queued' AND attempt > 1
+  AND (job_id IN (SELECT job FROM GIVEN AS given)) IS TRUE
+ORDER BY run_id
+""",
+    job="text",
+)
 
-# Runs that still wait when their job leaves the code would wait for ever. `job_id || ''` hides the column
-# from the job's own index, which leads to all runs that the job ever had: so the planner takes the small
-# partial index of the runs that wait.
-CANCEL_WAITING = """
+# Runs that still wait when their job leaves the code would wait for ever. IS TRUE hides the column from the
+# job's own index, which leads to all runs that the job ever had: so the planner takes the small partial index
+# of the runs that wait, and looks up the job of each among the given ones.
+CANCEL_WAITING = Bulk(
+    """
 UPDATE scheduler_runs
 SET state = CASE WHEN state IN ('queued', 'retrying') THEN 'cancelled' ELSE state END,
     error = CASE WHEN state = 'queued' THEN 'its job was removed from the schedule' ELSE error END,
     finished_us = COALESCE(finished_us, :now), rerun_until_us = NULL
 WHERE (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL) AND run_id IN (
     /* on a server: SELECT run_id FROM scheduler_runs WHERE run_id IN ( */
-    SELECT run_id FROM scheduler_runs WHERE state IN ('queued', 'retrying') AND job_id || '' = :job_id
-    UNION ALL SELECT run_id FROM scheduler_runs WHERE rerun_until_us IS NOT NULL AND job_id || '' = :job_id
+    SELECT run_id FROM scheduler_runs
+    WHERE state IN ('queued', 'retrying') AND (job_id IN (SELECT job FROM GIVEN AS given)) IS TRUE
+    UNION ALL SELECT run_id FROM scheduler_runs
+    WHERE rerun_until_us IS NOT NULL AND (job_id IN (SELECT job FROM GIVEN AS given)) IS TRUE
     /* on a server: ) FOR UPDATE SKIP LOCKED */)
-"""
+RETURNING run_id
+""",
+    job="text",
+)
 
 # There is no catch-up for instants before a change.
-SKIP_QUEUED = """
+SKIP_QUEUED = Bulk(
+    """
 UPDATE scheduler_runs SET state = 'skipped', reason = 'outage', finished_us = :now
-WHERE state IN ('queued', 'retrying') AND state = 'queued' AND job_id || '' = :job_id
-  AND kind = 'scheduled' AND attempt = 1
-"""
+WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND attempt = 1
+  AND (job_id IN (SELECT job FROM GIVEN AS given)) IS TRUE
+RETURNING run_id
+""",
+    job="text",
+)
 
 INSERT_RUN = """
 INSERT INTO scheduler_runs (job_id, kind, tick_us, start_number, state, attempt, crashes, due_us,

@@ -17,6 +17,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from functools import partial
+from operator import methodcaller
 from typing import Any, NamedTuple
 
 from everytick.errors import NotFoundError
@@ -92,8 +93,9 @@ class _Column(NamedTuple):
         return f"typeof({self.quoted}) IN ('integer', 'null')"
 
 
-# Text that is no UTF-8 is shown with a sign in the place of each byte that is none.
-as_text = partial(str, encoding="utf-8", errors="replace")
+# Text that is no UTF-8 is shown with a sign in the place of each byte that is none. Each text that a
+# statement returns goes through this: `str` with its arguments by their names takes twice as long.
+as_text = methodcaller("decode", "utf-8", "replace")
 
 
 def hide(connection: sqlite3.Connection) -> None:

@@ -146,6 +146,8 @@ class System:
     new_token: Callable[[int], str] = machine.new_token
     # The number of this process, and whether one of this machine is gone for certain.
     pid: Callable[[], int] = os.getpid
+    # A number that is another one in a child that is forked from this process.
+    times_forked: Callable[[], int] = machine.times_forked
     is_gone: Callable[[int], bool] = machine.is_gone
     user_name: Callable[[], str] = machine.user_name
     # Whether this process can open that number of further files.

@@ -9,6 +9,23 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+# How often this process, and those that it comes from, were forked by Python.
+_times_forked = 0
+
+
+def _count_fork() -> None:
+    global _times_forked
+    _times_forked += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
+
+
+def times_forked() -> int:
+    """Return a number that is another one in a child that is forked, and costs no call of the system."""
+    return _times_forked
+
 
 def new_token(size: int) -> str:
     """Return a text that cannot be guessed, made of that many random bytes."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -23,14 +22,13 @@ from everytick.settings import settings
 from everytick.text.instants import iso
 from loguru import logger
 
-_NO_SPAN = nullcontext()
 _EXPORTER = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
-def opener() -> SpanOpener:
-    """Return what opens the span of a run; it does nothing unless SCHEDULER_TRACING is true."""
+def opener() -> SpanOpener | None:
+    """Return what opens the span of a run; None unless SCHEDULER_TRACING is true."""
     if not settings().scheduler_tracing:
-        return lambda _run, _due: _NO_SPAN
+        return None
     from opentelemetry import trace
 
     if not _has_provider():

@@ -6,11 +6,15 @@ import asyncio
 import decimal
 from collections.abc import Iterator
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
-from everytick import AsyncIOScheduler
+from everytick import AsyncIOScheduler, Run, current_run
+from everytick.engine import context
+from everytick.engine.admission import Admission
+from everytick.model.job import Job
 
-from inside import rows_of, until, was_down
+from inside import rows, rows_of, until, was_down
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
@@ -82,3 +86,46 @@ async def test_a_job_that_a_run_adds_does_not_inherit_its_context(scheduler: Asy
         seen = len(found)
         await until(lambda: len(found) > seen + 3)
     assert set(found) == {"nobody"}
+
+
+async def test_what_the_scheduler_does_at_the_end_of_a_run_has_nothing_of_the_run(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[str, object]] = []
+    usual = Admission._go_on
+
+    def go_on(admission: Admission) -> None:
+        found.append((tenant.get(), current_run()))
+        usual(admission)
+
+    async def sets() -> None:
+        tenant.set("a run")
+
+    monkeypatch.setattr(Admission, "_go_on", go_on)
+    scheduler.add_job(sets, "interval", seconds=0.2, id="job")
+    async with scheduler:
+        await until(lambda: len(rows(scheduler, "succeeded")) >= 2)
+    assert set(found) == {("nobody", None)}
+
+
+async def test_a_run_is_described_once_and_only_if_its_function_asks(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described: list[str] = []
+
+    def describe(job: Job, *about: Any) -> Run:
+        described.append(job.id)
+        return context.describe(job, *about)
+
+    async def asks() -> None:
+        assert current_run() is current_run()
+
+    async def does_not() -> None:
+        pass
+
+    monkeypatch.setattr("everytick.engine.attempts.describe", describe)
+    for function in (asks, does_not):
+        scheduler.add_job(function, "date", id=function.__name__)
+    async with scheduler:
+        await until(lambda: len(rows(scheduler, "succeeded")) == 2)
+    assert described == ["asks"]

@@ -15,6 +15,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
 from everytick.doctor import history
 from everytick.engine import runner as runner_room
+from everytick.engine.tasks import RunTask, Tasks
 from everytick.explain import why
 from everytick.model import ticks
 from everytick.read import under_way
@@ -243,3 +244,28 @@ async def test_who_swallows_the_cancellation_of_its_timeout_is_told_of_everywher
             over.set()
         await until(lambda: [row for row in rows_of(scheduler, "deaf") if row["state"] == "timed_out"])
     logger.remove(sink)
+
+
+async def test_a_slot_whose_task_is_cancelled_before_it_begins_is_free_again(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application around the scheduler cancels all tasks that there are, as at its own stop."""
+    cancelled: list[RunTask] = []
+    usual = Tasks.start
+
+    def start(tasks: Tasks, *about: Any) -> RunTask:
+        task = usual(tasks, *about)
+        if not cancelled:
+            cancelled.append(task)
+            task.cancel()
+        return task
+
+    monkeypatch.setattr(Tasks, "start", start)
+    scheduler.settings.scheduler_max_workers = 1
+    scheduler.add_job(lambda: None, "interval", seconds=0.5, id="job")
+    async with scheduler:
+        await until(lambda: len(rows(scheduler, "succeeded")) >= 2)
+    # What it was to run was given back, and run all the same.
+    assert [task.cancelled() for task in cancelled] == [True]
+    assert not rows(scheduler, "cancelled")
+    assert not rows(scheduler, "interrupted")

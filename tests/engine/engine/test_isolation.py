@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from apscheduler import events
-from everytick import AsyncIOScheduler
+from everytick import AsyncIOScheduler, current_run
 from everytick.engine import runner
 from everytick.engine.executor import Calls
 from everytick.notify.notifier import Notifier
@@ -144,14 +144,17 @@ async def test_a_notifier_that_fails_leaves_no_run_without_an_end(
     assert not rows(scheduler, "running", "failed")
 
 
+@pytest.mark.parametrize("what", ["attempts.describe", "runner.iso"])
 async def test_a_run_that_cannot_be_described_has_failed(
-    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
+    """To its function, which asks for it, or in the lines of its log."""
+
     def fail(*_arguments: Any) -> None:
         raise OverflowError("date value out of range")
 
-    monkeypatch.setattr(runner, "describe", fail)
-    scheduler.add_job(lambda: None, "interval", seconds=0.2, id="job")
+    monkeypatch.setattr(f"everytick.engine.{what}", fail)
+    scheduler.add_job(lambda: str(current_run()), "interval", seconds=0.2, id="job")
     async with scheduler:
         await until(lambda: len(rows(scheduler, "failed")) >= 2)
 

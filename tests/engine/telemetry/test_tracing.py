@@ -163,7 +163,9 @@ async def test_a_run_that_is_asked_for_within_a_trace_is_no_part_of_it(
 @pytest.mark.usefixtures("traced", "spans")
 def test_after_the_run_its_span_is_the_current_one_no_more() -> None:
     run = Run(1, "job", "manual", None, 1, None)
-    with tracing.opener()(run, 0):
+    open_span = tracing.opener()
+    assert open_span is not None
+    with open_span(run, 0):
         assert trace.get_current_span().is_recording()
     assert trace.get_current_span() is trace.INVALID_SPAN
 

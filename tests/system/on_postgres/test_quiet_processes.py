@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from everytick import AsyncIOScheduler, SchedulerClient, current_run
 from everytick.engine import listening
+from everytick.settings import settings
 from everytick.store import notifications
 from everytick.store.opening import ledger_at
 from everytick.store.postgres import PostgresLedger
@@ -82,9 +83,13 @@ async def elsewhere(action: Callable[[SchedulerClient], Any]) -> Any:
     return await asyncio.to_thread(lambda: action(SchedulerClient("somebody")))
 
 
+@pytest.mark.parametrize("role", ["all", "scheduler", "worker"])
 async def test_an_idle_process_sends_at_most_one_statement_a_second(
-    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch, role: str
 ) -> None:
+    monkeypatch.setenv("SCHEDULER_ROLE", role)
+    settings.cache_clear()
+    scheduler = AsyncIOScheduler()
     for number in range(100):
         scheduler.add_job(task, "interval", days=100, id=f"job-{number}")
     async with scheduler:

@@ -9,6 +9,7 @@ from unittest.mock import patch
 from everytick.model import ticks
 from everytick.store import definitions, renaming, requests
 from everytick.store import job_statements as job_sql
+from everytick.store.bulk import Bulk
 
 from simulation.mutants.planting import mutant
 
@@ -42,9 +43,10 @@ def a_renamed_job_loses_its_watermark() -> AbstractContextManager[Any]:
 @mutant(seed=20)
 def the_former_id_of_a_renamed_job_stays_in_force() -> AbstractContextManager[Any]:
     usual = renaming._carry_over
+    none = Bulk("SELECT job FROM GIVEN AS given WHERE false", job="text")
 
     def carry_over(connection: Any, former: str, job_id: str, now: int) -> bool:
-        with patch.object(job_sql, "REMOVE_JOB", f"{job_sql.REMOVE_JOB} AND false"):
+        with patch.object(job_sql, "REMOVE_JOBS", none):
             return usual(connection, former, job_id, now)
 
     return patch.object(renaming, "_carry_over", carry_over)

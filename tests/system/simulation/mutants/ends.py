@@ -76,8 +76,7 @@ def a_run_that_ignores_a_stop_has_no_outcome() -> AbstractContextManager[Any]:
     usual = runner.Runner.interrupt_threads_left
 
     def interrupt(self: Any) -> None:
-        calls = self._calls
-        self._under_way = {run: it for run, it in self._under_way.items() if calls.thread(run) is not None}
+        self._under_way = {run: it for run, it in self._under_way.items() if it.thread is not None}
         usual(self)
 
     plants = ExitStack()
