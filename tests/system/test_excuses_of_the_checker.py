@@ -5,13 +5,12 @@ Each in a small history of its own.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from torture import causes, completeness, requests, told, waiting
+from torture import causes, completeness, requests, waiting
 from torture.history import Fault, History, Request, Row
 from torture.jobs import DAY, SECOND, JobSpec
 from torture.made_up import attempt, fault, found, lived, of_one_job, request, row, start, us
@@ -232,48 +231,12 @@ def test_a_retry_that_was_cancelled_before_it_was_claimed_leaves_the_outcome(
     assert len(found(requests.taken_back, it)) == number
 
 
-# --- what runs say ---
-
-
-def telling(state: str, **report: Any) -> History:
-    """Let a run be under way for four seconds, with this on record of what it said."""
-    known = {"run_id": 160, "attempt": 1, "share": 7_500, "result": json.dumps({"run": 160, "attempt": 1})}
-    reports = [known | report] if report.get("share", 0) is not None else []
-    body = start(160, end=us(164) if state == "succeeded" else None)
-    it = of_one_job({"body": "telling"}, row(160, state, finished_us=164), starts=(body,), reports=reports)
-    return lived(it, 2, end=us(164))
-
-
-@pytest.mark.parametrize(
-    ("state", "report"),
-    [("succeeded", {}), ("lost", {"result": None}), ("lost", {"share": 2_500, "result": None})],
-)
-def test_what_a_run_said_is_on_record(state: str, report: dict[str, Any]) -> None:
-    assert found(told.told, telling(state, **report)) == []
-
-
-@pytest.mark.parametrize(
-    ("state", "report", "sentence"),
-    [
-        ("succeeded", {"share": None}, "and on record is None"),
-        ("succeeded", {"result": None}, "and on record is None"),
-        ("succeeded", {"result": '{"run": 160, "attempt": 2}'}, 'on record is {"run": 160, "attempt": 2}'),
-        ("succeeded", {"share": 2_500}, "was at 7500, and on record is 2500"),
-        ("lost", {"share": 5_000}, "is on record to be at 5000"),
-        ("lost", {"share": None}, "said how far it is, and nothing is on record"),
-        ("succeeded", {"attempt": 2}, "what attempt 2 said, which said nothing"),
-    ],
-)
-def test_the_checker_notices_what_is_missing_of_what_a_run_said(
-    state: str, report: dict[str, Any], sentence: str
-) -> None:
-    assert any(sentence in each for each in found(told.told, telling(state, **report)))
-
-
-def test_a_run_whose_process_died_soon_or_whose_ledger_was_away_may_have_nothing_on_record() -> None:
-    silent = telling("lost", share=None)
-    assert found(told.told, lived(silent, 2, end=us(161.3))) == []
-    assert found(told.told, replace(silent, faults=[fault("lock", 161, 162)])) == []
+@pytest.mark.parametrize(("claimed", "number"), [(129.96, 0), (129.8, 1)])
+def test_a_run_may_have_been_claimed_again_before_it_is_due(claimed: float, number: int) -> None:
+    # Recorded as started a moment before it is due, and found to be lost at once.
+    lost = attempt(130, 1, "lost", 130, 129.95)
+    again = row(130, "cancelled", attempt=2, crashes=1, claimed_us=claimed, started_us=None, process_id=None)
+    assert len(found(requests.taken_back, of_one_job({}, again, attempts=(lost,)))) == number
 
 
 # --- excluded days ---

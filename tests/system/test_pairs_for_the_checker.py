@@ -8,8 +8,19 @@ from typing import Any
 
 import pytest
 
-from torture import causes, completeness, consistency, deploys, filling, pauses, processes, requests
-from torture.history import Command, History
+from torture import (
+    causes,
+    completeness,
+    consistency,
+    deploys,
+    filling,
+    pauses,
+    processes,
+    reported,
+    requests,
+    waiting,
+)
+from torture.history import Command, History, WorldClock
 from torture.jobs import SECOND
 from torture.made_up import (
     attempt,
@@ -212,6 +223,61 @@ def its_process_was_frozen_when_its_job_was_removed(excused: bool) -> History:
     frozen = fault("stop", 108.9, 109.9, 2 if excused else 3)
     history = of_one_job({"leaves": True}, starts=(start(110),), faults=(frozen,))
     return lived(history, 3, version=1)
+
+
+# --- runs that wait ---
+
+
+def overtaken(spec: dict[str, Any], *faults: Any, claimed: float = 128, **more: Any) -> History:
+    """Let a run be lost with its process, which is found at 126, and begin again behind a newer tick."""
+    again = row(120, attempt=2, crashes=1, claimed_us=131, started_us=131, finished_us=131.2)
+    newer = row(125, claimed_us=claimed, started_us=128, finished_us=130.9)
+    lost = (attempt(120, 1, "lost", 120, 126),)
+    return of_one_job(spec, again, newer, attempts=lost, faults=faults, **more)
+
+
+@pair(waiting.oldest_first)
+def the_newer_one_was_claimed_before_it_was_found_to_be_lost(excused: bool) -> History:
+    return overtaken({}, claimed=125 if excused else 128)
+
+
+@pair(waiting.oldest_first)
+def a_person_had_the_lost_one_tried_again(excused: bool) -> History:
+    return overtaken({}, asked=(request("retry", 120 if excused else 125, 2, 130),))
+
+
+@pair(waiting.oldest_first)
+def who_took_the_lost_one_was_killed_too(excused: bool) -> History:
+    return overtaken({}, fault("kill", 127 if excused else 125, 127 if excused else 125, 3))
+
+
+@pair(waiting.oldest_first)
+def the_clock_was_set_back_so_that_it_is_not_known_which_was_first(excused: bool) -> History:
+    steps = [(0, 0), (us(129), us(-5))] if excused else [(0, 0), (us(140), us(-5))]
+    return replace(overtaken({}), clock=WorldClock(0, steps))
+
+
+@pair(waiting.oldest_first)
+def it_was_interrupted_while_the_ledger_was_locked(excused: bool) -> History:
+    return overtaken({}, fault("lock", 120 if excused else 110, 127 if excused else 111))
+
+
+# --- what runs say of themselves ---
+
+
+@pair(reported.progress)
+def its_process_was_killed_when_it_was_asked_to_end(excused: bool) -> History:
+    body = start(160, end=None, said=((500, us(160.2)), (1_000, us(160.4))))
+    said = {"run_id": 160, "attempt": 1, "share": 500, "note": "step 1", "at_us": us(160.2), "result": None}
+    killed = fault("kill", 160.5, 160.5, 2 if excused else 3)
+    cancelled = row(160, "cancelled", finished_us=161)
+    return of_one_job({"body": "tell"}, cancelled, starts=(body,), faults=(killed,), reports=[said])
+
+
+@pair(reported.fresh)
+def it_had_said_that_a_moment_ago(excused: bool) -> History:
+    said = tuple((500 * step, us(160 + 0.2 * step)) for step in range(1, 9 if excused else 10))
+    return of_one_job({"body": "tell"}, row(160, "lost"), starts=(start(160, end=None, said=said),))
 
 
 # --- causes ---

@@ -72,10 +72,11 @@ class EverySecond:
 
     def tick(self, now: int) -> None:
         waits = self.options["overlap"] != "skip"
-        if waits and (self.cut or self.held() >= self.options["max_instances"]):
-            self.let_wait(now, now)
-        elif self.held() >= self.options["max_instances"]:
+        is_full = self.held() >= self.options["max_instances"]
+        if is_full and not waits:
             self.outcomes[now] = "overlap"
+        elif is_full or self.cut:
+            self.let_wait(now, now)
         elif self.takes:
             self.ends.append(self.begin(now, 1, now))
         else:
@@ -85,7 +86,7 @@ class EverySecond:
     def let_wait(self, tick: int, now: int) -> None:
         self.cut.append((tick, 1, 10**9))
         waiting = sorted(run for run in self.cut if run[1] == 1)
-        for older in waiting[:-1] if self.options["overlap"] != "wait" else []:
+        for older in waiting[:-1] if self.options["overlap"] not in ("skip", "wait") else []:
             self.cut.remove(older)
             self.outcomes[older[0]] = "coalesced"
         if self.options["overlap"] == "replace" and self.held() >= self.options["max_instances"]:
@@ -128,7 +129,7 @@ class EverySecond:
         for tick in missed:
             if tick not in run:
                 self.outcomes[tick] = "outage" if tick in late else "coalesced"
-        if self.options["overlap"] != "skip" and any(it[1] == 1 for it in self.cut):
+        if any(attempt == 1 or until >= now for _tick, attempt, until in self.cut):
             for tick in run:
                 self.let_wait(tick, now)
         else:

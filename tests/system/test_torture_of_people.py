@@ -17,12 +17,15 @@ from torture.made_up import (
     added,
     also,
     died,
+    earlier,
     fault,
+    first_attempt,
     good,
     known,
     removed,
     reported,
     row,
+    silent,
     us,
     without_its_run,
 )
@@ -82,21 +85,32 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
         "has the result of another one",
     ),
     (
-        lambda e: replace(
-            died(e, 170, 3.5),
-            reports=[
-                {**it, "result": "{}"} if it["attempt"] == 1 and it["run_id"] == 2_170 else it
-                for it in died(e, 170, 3.5).reports
-            ],
-        ),
+        lambda e: first_attempt(died(e, 170, 3.5), 170, result="{}"),
         "is lost, and has the result {}",
     ),
     (
-        lambda e: replace(
-            died(e, 170, 3.5),
-            reports=[it for it in died(e, 170, 3.5).reports if (it["run_id"], it["attempt"]) != (2_170, 1)],
+        lambda e: silent(died(e, 170, 3.5), 170),
+        "was at 500 long before it died, and is said to have been at None",
+    ),
+    (
+        lambda e: silent(died(e, 170, 2.0), 170),
+        "was at 500 long before it died, and is said to have been at None",
+    ),
+    (
+        lambda e: first_attempt(died(e, 170, 3.5), 170, share=500, note="step 1", at_us=us(170.21)),
+        "was at 1000 long before it died, and is said to have been at 500",
+    ),
+    (lambda e: silent(e, 130), "is succeeded and said to be at 0, though it was at 10000"),
+    (lambda e: silent(e, 130), "succeeded, and its result is None"),
+    (
+        lambda e: earlier(
+            first_attempt(died(e, 170, 3.5), 170, share=8_000, note="step 16", at_us=us(173.21)),
+            run_id=2_170,
+            started_us=us(170.002),
+            finished_us=us(173.7),
+            state="interrupted",
         ),
-        "long before it died, and is said to have been at None",
+        "is interrupted and said to be at 8000, though it was at 8500",
     ),
 ]
 
@@ -125,10 +139,9 @@ def test_the_checker_notices(breach: Callable[[History], History], sentence: str
             act("change", 174.4, 6, 2),
         ),
         lambda e: died(e, 170, 3.5),
-        lambda e: replace(
-            died(e, 170, 3.5),
-            faults=[*died(e, 170, 3.5).faults, fault("full", 169.5, 173)],
-            reports=[it for it in died(e, 170, 3.5).reports if (it["run_id"], it["attempt"]) != (2_170, 1)],
+        lambda e: silent(died(e, 170, 1.7), 170),
+        lambda e: silent(
+            replace(died(e, 170, 3.5), faults=[*died(e, 170, 3.5).faults, fault("full", 169.5, 173)]), 170
         ),
     ],
     ids=[
@@ -140,6 +153,7 @@ def test_the_checker_notices(breach: Callable[[History], History], sentence: str
         "perhaps added",
         "changed",
         "begun again",
+        "died soon",
         "disk full",
     ],
 )

@@ -159,24 +159,25 @@ class _UnderWay:
     """The jobs that have runs under way, of those some of whose ticks come due now."""
 
     def __init__(
-        self, me: Identity, entering: Mapping[str, Job], counted: Mapping[str, tuple[int, int, int]]
+        self, me: Identity, entering: Mapping[str, Job], counted: Mapping[str, limits.Counted]
     ) -> None:
         # A new tick of these is skipped.
         self.full: set[str] = set()
-        # Jobs of which earlier ticks only wait, for a slot or for a process: a new tick goes behind them.
+        # Jobs of which earlier runs only wait, for a slot or for a process, or since they were cut off: a new
+        # tick goes behind them.
         self.waiting: set[str] = set()
         # Those of them whose ticks wait for earlier runs, and how many do.
         self.behind: dict[str, int] = {}
-        for job_id, (held, started, queued) in counted.items():
+        for job_id, found in counted.items():
             options = entering[job_id].options
             # Where this process queues for others, a queued run counts as if it were under way.
-            occupied = started + (0 if me.role.serves(options.queue) else queued)
+            occupied = found.started + (0 if me.role.serves(options.queue) else found.queued)
             if occupied >= options.max_instances and options.overlap == "skip":
                 self.full.add(job_id)
-            elif queued or held >= options.max_instances:
+            elif found.queued or found.cut or found.held >= options.max_instances:
                 self.waiting.add(job_id)
                 if options.overlap != "skip":
-                    self.behind[job_id] = queued
+                    self.behind[job_id] = found.queued
         self.jobs = self.full | self.waiting
 
 

@@ -8,8 +8,8 @@ from .bulk import Bulk
 # A run that waited in the queue, and is recorded as started since a moment, may not have been entered yet.
 #
 # And the ticks that wait for a process with room: those that are due :surely at once, and those that are due
-# later, until the last of the given instants, one by one, each with when that is. Runs of a backfill have a
-# limit of their own.
+# later, until the last of the given instants, one by one, each with when that is. And the runs that were cut
+# off and may begin again. Runs of a backfill have a limit of their own.
 #
 # Very many may wait, which a server does not know: by IS TRUE it looks up the job of each among the given
 # ones, where it would compare each with each to join them.
@@ -20,17 +20,21 @@ SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us),
        count(DISTINCT CASE WHEN state = 'running' AND NOT (started_us > given.by_us - 500000
                                 AND due_us < CASE WHEN started_us > 0 THEN started_us - 1000000 END)
                              OR state = 'claimed' AND due_us < given.by_us - 1000000
-                           THEN process_id || ' ' || claimed_us END), 0, NULL
+                           THEN process_id || ' ' || claimed_us END), 0, 0, NULL
 FROM given CROSS JOIN scheduler_runs
 WHERE job_id = given.job AND state IN ('claimed', 'running') AND kind <> 'backfill'
   AND (state = 'running' OR due_us <= given.by_us)
 GROUP BY given.job
 UNION ALL
-SELECT job_id, 0, 0, count(*), later_us FROM (
+SELECT job_id, 0, 0, count(*), 0, later_us FROM (
     SELECT job_id, CASE WHEN due_us > :surely THEN due_us END AS later_us FROM scheduler_runs
     WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND due_us <= :latest
       AND (job_id IN (SELECT job FROM given)) IS TRUE
 ) AS waiting GROUP BY job_id, later_us
+UNION ALL
+SELECT job_id, 0, 0, 0, count(*), NULL FROM scheduler_runs
+WHERE rerun_until_us >= :now AND kind <> 'backfill' AND (job_id IN (SELECT job FROM given)) IS TRUE
+GROUP BY job_id
 """,
     job="text", by_us="bigint",
 )  # fmt: skip

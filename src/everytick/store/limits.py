@@ -8,7 +8,8 @@ begin waits in the queue, and all that is decided about it there is decided here
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from operator import add
+from typing import Any, NamedTuple
 
 from everytick.model import ticks
 
@@ -21,6 +22,19 @@ from .records import Identity
 _LOOKED_SECONDS = 1.5
 
 
+class Counted(NamedTuple):
+    """How many runs of a job there are.
+
+    held: that are under way. started: of these, those that do more than wait for a moment. queued: ticks that
+    wait for a process with room. cut: that were cut off, and wait for their next attempt.
+    """
+
+    held: int = 0
+    started: int = 0
+    queued: int = 0
+    cut: int = 0
+
+
 def count_under_way(connection: Connection, by: Mapping[str, int]) -> Statement | None:
     """Return the statement that counts the runs of jobs that are under way, or wait, each by an instant.
 
@@ -28,21 +42,21 @@ def count_under_way(connection: Connection, by: Mapping[str, int]) -> Statement 
     """
     instants = by.values()
     return sql.COUNT_UNDER_WAY.given(
-        connection, list(by.items()), surely=min(instants, default=0), latest=max(instants, default=0)
+        connection,
+        list(by.items()),
+        surely=min(instants, default=0),
+        latest=max(instants, default=0),
+        now=ticks.now(),
     )
 
 
-def added_up(rows: Iterable[Sequence[Any]], by: Mapping[str, int]) -> dict[str, tuple[int, int, int]]:
-    """Return by job what `count_under_way` counted, without jobs of which there is nothing.
-
-    With each, how many runs are under way, how many of them are started, and how many ticks wait for a
-    process with room.
-    """
-    found: dict[str, tuple[int, int, int]] = {}
-    for job_id, held, started, queued, later in rows:
+def added_up(rows: Iterable[Sequence[Any]], by: Mapping[str, int]) -> dict[str, Counted]:
+    """Return by job what `count_under_way` counted, without jobs of which there is nothing."""
+    found: dict[str, Counted] = {}
+    for job_id, *numbers, later in rows:
         if later is None or later <= by[job_id]:
-            before = found.get(job_id, (0, 0, 0))
-            found[job_id] = (before[0] + held, before[1] + started, before[2] + queued)
+            before = found.get(job_id, Counted())
+            found[job_id] = Counted(*map(add, before, numbers))
     return found
 
 

@@ -5,6 +5,7 @@ Each function is called inside of a transaction.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -114,10 +115,12 @@ def take(
     )
     workers.ensure(connection, me, shown)
     taker = _Taker(me, jobs, room, Found() if found is None else found)
-    taker.take(connection, cut_off, cut=True)
+    taker.keep_cut_off(cut_off)
     while page and taker.room.is_any:
-        taker.take(connection, page, cut=False)
-        [page] = together(connection, _page_after(page, me))
+        following = _page_after(page, me)
+        taker.take(connection, page, is_last=following is None)
+        [page] = together(connection, following)
+    taker.take(connection, [], is_last=True)
     taker.take_followers(connection)
     return taker.taken
 
@@ -142,14 +145,32 @@ class _Taker:
         self._replacing: dict[str, tuple[int, int]] = {}
         # Of runs that were claimed together the instant at which the first of them was taken, and its tick.
         self._first: dict[tuple[str, int], tuple[int, int]] = {}
+        # Runs that were cut off and not looked at yet, in the order in which they were due.
+        self._cut_off: list[_Run] = []
+        # The numbers of all that were.
+        self._cut: set[int] = set()
 
-    def take(self, connection: Connection, rows: Iterable[Sequence[Any]], *, cut: bool) -> None:
-        """Take runs of a page; those that were `cut` off begin another attempt."""
+    def keep_cut_off(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Keep those that were cut off, to be taken between those that wait: they begin another attempt."""
         # One that was cut off was due when it began: the clock may have been set back since.
+        self._cut_off = self._sound(rows, self._now + ticks.DAY)
+        self._cut = {run.run_id for run in self._cut_off}
+
+    def take(self, connection: Connection, rows: Iterable[Sequence[Any]], *, is_last: bool) -> None:
+        """Take runs of a page, and those that were cut off and were due before its end; or all that are left.
+
+        is_last: whether no page is behind this one.
+        """
         page = self._sound(rows, self._now + ticks.DAY)
+        if is_last:
+            cut_off, self._cut_off = self._cut_off, []
+        else:
+            number = bisect_right(self._cut_off, max(map(_place, page), default=(0, 0)), key=_place)
+            cut_off, self._cut_off = self._cut_off[:number], self._cut_off[number:]
+        page = sorted([*cut_off, *page], key=_place)
         while page and self.room.is_any:
             number = max(_LEAST, self.room.number)
-            self._take_some(connection, page[:number], cut=cut)
+            self._take_some(connection, page[:number])
             page = page[number:]
 
     def _sound(self, rows: Iterable[Sequence[Any]], by: int) -> list[_Run]:
@@ -159,7 +180,7 @@ class _Taker:
         self._found.odd |= odd
         return [run for run in found if run.run_id not in odd] if odd else found
 
-    def _take_some(self, connection: Connection, page: list[_Run], *, cut: bool) -> None:
+    def _take_some(self, connection: Connection, page: list[_Run]) -> None:
         self._look(connection, {run.job_id for run in page})
         rows: list[tuple[Any, ...]] = []
         claimed: dict[int, Claim] = {}
@@ -169,13 +190,13 @@ class _Taker:
             job = self._jobs.get(run.job_id)
             if (run.job_id, run.together) in self._first:
                 continue
-            if not self._may_be_taken(connection, run, cut=cut) or job is None:
+            if not self._may_be_taken(connection, run) or job is None:
                 continue
             # Each at an instant of its own: runs that are claimed at the same instant run one after another.
             instant = self._now + len(self.taken) + len(rows)
             if run.together is not None and run.tick is not None:
                 self._first[run.job_id, run.together] = (instant, run.tick)
-            if cut:
+            if run.run_id in self._cut:
                 self._take_cut(connection, run, job, instant)
                 continue
             begins = claims.may_begin(job, run.due, self._now) and self.room.enter(job)
@@ -231,7 +252,7 @@ class _Taker:
         busy = locking.held_by_others(connection, states, locked)
         self._found.busy |= busy
         self._states |= {job_id: state for job_id, state in states.items() if job_id not in busy}
-        self._held += Counter({job_id: held for job_id, (held, _, _) in limits.added_up(counted, by).items()})
+        self._held += Counter({job_id: it.held for job_id, it in limits.added_up(counted, by).items()})
         options = (job.options for job in map(self._jobs.get, unknown) if job is not None)
         groups = {it.group for it in options if it.group is not None} & self._me.group_limits.keys()
         groups -= self._groups_looked
@@ -239,7 +260,7 @@ class _Taker:
             self._groups_looked |= groups
             self._in_groups.update(limits.look_at_groups(connection, groups))
 
-    def _may_be_taken(self, connection: Connection, run: _Run, *, cut: bool) -> bool:
+    def _may_be_taken(self, connection: Connection, run: _Run) -> bool:
         job, state = self._jobs.get(run.job_id), self._states.get(run.job_id)
         if state is None or run.run_id in self.room.under_way:
             return False
@@ -260,7 +281,8 @@ class _Taker:
             return True
         if is_at_limit:
             self._found.at_limit.add(run.job_id)
-        if run.kind == "scheduled" and run.attempt == 1 and run.tick is not None and not cut:
+        is_first_attempt = run.attempt == 1 and run.run_id not in self._cut
+        if run.kind == "scheduled" and is_first_attempt and run.tick is not None:
             if job.too_late(run.due, self._now):
                 what = "an earlier run" if is_at_limit else f"a place in the group {job.options.group}"
                 self._late.append((run.run_id, run.due, f"it waited for {what}"))
@@ -299,6 +321,11 @@ class _Taker:
             self.taken.append(held)
             self._count(run, job)
             self.room.reserve()
+
+
+def _place(run: _Run) -> tuple[int, int]:
+    """Return by what runs that wait are put in order."""
+    return run.due, run.run_id
 
 
 def _page_after(page: Sequence[Sequence[Any]] | None, me: Identity) -> Statement | None:

@@ -61,6 +61,7 @@ TestCrashes = told_again(
     "test_with_on_crash_skip_it_stays_lost",
 )
 TestCancelledOfTheDead = told_again("test_cancelled_of_the_dead")
+TestCutOffRuns = told_again("test_cut_off_runs")
 # A file that another program locks is a story of its own.
 TestCatchingUp = told_again(
     "test_catching_up",

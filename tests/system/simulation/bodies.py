@@ -12,6 +12,7 @@ from everytick.system import system
 
 from simulation.world import World
 from torture.history import Start
+from torture.jobs import STEP, WHOLE
 
 
 class Marks:
@@ -25,8 +26,8 @@ class Marks:
     def begin_anew(self, world: World) -> None:
         self.world, self.starts, self._begun = world, [], {}
 
-    def mark(self, word: str) -> None:
-        """Write a line of the run in which this is called."""
+    def mark(self, word: str, share: int = 0) -> None:
+        """Write a line of the run in which this is called; `share`: how far it has said that it is."""
         run, world = current_run(), self.world
         assert run is not None
         assert world is not None
@@ -38,9 +39,13 @@ class Marks:
             tick = 0 if run.tick is None else round(run.tick.timestamp() * 1e6)
             self._begun[key] = len(self.starts)
             self.starts.append(Start(run.run_id, run.kind, run.job_id, tick, run.attempt, pid, at, None))
+            return
+        number = self._begun[key]
+        start = self.starts[number]
+        if word == "end":
+            self.starts[number] = replace(start, end=at)
         else:
-            number = self._begun[key]
-            self.starts[number] = replace(self.starts[number], end=at)
+            self.starts[number] = replace(start, said=(*start.said, (share, at)))
 
 
 marks = Marks()
@@ -129,15 +134,15 @@ async def dated(day: date) -> None:
         raise TypeError(f"{day!r} is no date")
 
 
-async def telling() -> dict[str, int]:
-    """Say how far it is, twice, and return which attempt it is."""
+async def tell() -> dict[str, int]:
+    """Say how far it is, step by step, and return which attempt it is."""
     mark("start")
     run = current_run()
     assert run is not None
-    run.progress(0.25, "begun")
-    await asyncio.sleep(3.4)
-    run.progress(0.75, "nearly done")
-    await asyncio.sleep(0.4)
+    for share in range(STEP, WHOLE + 1, STEP):
+        await asyncio.sleep(0.2)
+        run.progress(share / WHOLE, f"step {share // STEP}")
+        mark("said", share)
     mark("end")
     return {"run": run.run_id, "attempt": run.attempt}
 

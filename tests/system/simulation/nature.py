@@ -23,6 +23,8 @@ from torture.jobs import ENVIRONMENTS, EVERYTHING
 _PAUSES = (0.0, 0.1, 0.5, 2.0)
 # How long it takes at most until a process has ended that is asked to, and until all are up, in seconds.
 _PATIENCE = 60
+# How long it takes at most until all is over that is done to a world: a run may take down six processes.
+_OVER = 240
 # How long it takes at most until a run begins again that was cut off with its process, in seconds.
 _RESCUED = 25
 _LOOK = 20 * MILLISECOND
@@ -97,7 +99,8 @@ class Nature:
             self._under_way += 1
             self._program.start(self._do, act, name=act.kind)
         self._sleep_until(begin + int(self._plan.seconds * 1e6))
-        self._wait_until(lambda: not self._under_way)
+        if not self._wait_until(lambda: not self._under_way, _OVER):
+            self.oddities.append("what is done to the world did not come to an end")
         self._quiet()
         self._world.stop()
 
@@ -356,9 +359,9 @@ class Nature:
     def _sleep_until(self, instant: int) -> None:
         self._world.sleep(instant * 1000 - self._world.now)
 
-    def _wait_until(self, is_so: Callable[[], Any]) -> bool:
-        """Look again and again whether something is so; False if the patience is over."""
-        give_up = self._world.now + _PATIENCE * SECOND
+    def _wait_until(self, is_so: Callable[[], Any], patience: int = _PATIENCE) -> bool:
+        """Look again and again whether something is so; False if the patience is over, in seconds."""
+        give_up = self._world.now + patience * SECOND
         while not is_so():
             if self._world.now >= give_up:
                 return False

@@ -46,7 +46,7 @@ NEWEST_JOBS = (
         catch_up=3,
         excluded=(_SATURDAY,),
     ),
-    JobSpec("telling", 5 * SECOND, "telling"),
+    JobSpec("telling", 5 * SECOND, "tell"),
     JobSpec("newest_of_many", SECOND, "dozer", overlap="wait-one"),
     JobSpec("replaced_endless", 5 * SECOND, "endless", overlap="replace", ends="cancelled"),
 )

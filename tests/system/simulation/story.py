@@ -35,7 +35,7 @@ from torture.history import History, Row, Violation
 from torture.jobs import LIMITS, SCHEDULE
 
 _NAMES: dict[str, Any] = {name: getattr(bodies, name) for name in ("quick", "slow", "burst", "thread",
-    "flaky", "dozer", "numb", "hog", "endless", "deaf", "telling", "gappy")}  # fmt: skip
+    "flaky", "dozer", "numb", "hog", "endless", "deaf", "tell", "gappy")}  # fmt: skip
 _SPECS = {spec.id: spec for spec in (*SCHEDULE, *MORE_JOBS, *NEWEST_JOBS, *LATEST_JOBS)}
 _PLANNED = "Traceback (most recent call last):\nRuntimeError: as planned"
 

@@ -27,8 +27,6 @@ _BEGIN = 100_000 * SECOND
 _LATENCY = MILLISECOND // 10
 # A world that takes more does not come to an end.
 _MOST_STEPS = 150_000
-# What each process of the engine has for itself, and here shares its interpreter: module and name.
-_OWN_GLOBALS = ((present, "_ahead"), (workers, "ALIVE_HERE"))
 
 
 class Ended(GreenletExit):
@@ -250,11 +248,12 @@ class World:
             self._enter(entered)
 
     def _enter(self, program: Program | None) -> None:
-        """Put the memory of a process in the place of that of the one before."""
-        before = self._entered
-        if before is not None:
-            before.memory = tuple(getattr(module, name) for module, name in _OWN_GLOBALS)
+        """Put the memory of a process in the place of that of the one before.
+
+        That is what each process of the engine has for itself, and what is global in this interpreter.
+        """
+        if self._entered is not None:
+            self._entered.memory = present._ahead, workers.ALIVE_HERE
         if program is not None:
-            for (module, name), value in zip(_OWN_GLOBALS, program.memory, strict=True):
-                setattr(module, name, value)
+            present._ahead, workers.ALIVE_HERE = program.memory
         self._entered = program

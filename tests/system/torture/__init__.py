@@ -7,9 +7,9 @@
   network are in `server_faults` and `network_faults`
 - `history`: everything that was recorded: faults, processes, the file that the tasks write, the ledger's rows
 - `checker`: decides from the history whether the tick contract was kept; it shares no code with the
-  scheduler. Its rules are in `completeness`, `consistency`, `causes`, `pauses`, `waiting`, `told`,
-  `requests`, `filling`, `deploys`, `offers`, `reported` and `processes`; `faults` answers which fault excuses
-  which deviation, and `places` which run held the place of another
+  scheduler. Its rules are in `completeness`, `consistency`, `causes`, `pauses`, `waiting`, `requests`,
+  `filling`, `deploys`, `offers`, `reported` and `processes`; `faults` answers which fault excuses which
+  deviation, and `places` which run held the place of another
 - `report`: prints the result for people
 - `made_up`: histories that the tests of the checker begin with
 - `python -m torture` runs it for any length of time; `--judge FOLDER` checks a recorded history again

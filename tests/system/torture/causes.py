@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from operator import itemgetter
 
 from torture import deploys, places
 from torture.faults import CLOCK, DEADLY, ENDING, PARTED, Harm, name
@@ -297,8 +299,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         if spec.max_instances == 1:
             # The runs of earlier ticks begin before it (R14): until the last of them has ended it waits, also
             # behind one that a frozen process holds.
-            earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= decided)
-            due = max([due, *earlier])
+            due = _last_end(ran[spec.id], row["tick_us"], due, decided)
         held = _held(history, harm, spec, row)
         for shown in harm.instants(due):
             # One that was asked for while the clock was back was not there when it showed this time before.
@@ -345,8 +346,7 @@ def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
             continue
         # The runs of earlier ticks begin before it (R14).
         shown = history.clock.shows(start.at)
-        earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= shown)
-        for due in harm.instants(max([row["due_us"], *earlier])):
+        for due in harm.instants(_last_end(ran[spec.id], row["tick_us"], row["due_us"], shown)):
             at = max(due, history.there_since(spec.id, start.at))
             reserved = min([at - AHEAD, *harm.instants(row["tick_us"] - AHEAD)])
             if harm.near(reserved, start.at, (*DEADLY, *ENDING, *PARTED)):
@@ -358,7 +358,7 @@ def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
 
 
 def _ran(history: History) -> dict[str, list[tuple[int, int]]]:
-    """Return by job the ticks that a process held, and when each of their attempts ended, or was given up.
+    """Return by job when each attempt ended, or was given up, of ticks that a process held; and these.
 
     A startup run counts as the tick of when it was due.
     """
@@ -370,8 +370,16 @@ def _ran(history: History) -> dict[str, list[tuple[int, int]]]:
         if row["kind"] != "backfill" and row["claimed_us"] is not None:
             tick = row["due_us"] if row["tick_us"] is None else row["tick_us"]
             ends = [*ended[row["run_id"]], row["finished_us"]]
-            found[row["job_id"]] += [(tick, end) for end in ends if end is not None]
+            found[row["job_id"]] += [(end, tick) for end in ends if end is not None]
+    for ran in found.values():
+        ran.sort()
     return found
+
+
+def _last_end(ran: list[tuple[int, int]], tick: int, begin: int, end: int) -> int:
+    """Return when an attempt of an earlier tick ended last between two instants; the first if none did."""
+    among = ran[bisect_right(ran, begin, key=itemgetter(0)) : bisect_right(ran, end, key=itemgetter(0))]
+    return max((ended for ended, other in among if other < tick), default=begin)
 
 
 def beyond_grace(history: History, harm: Harm) -> Iterator[Violation]:

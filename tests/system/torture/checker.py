@@ -6,12 +6,11 @@ It shares no code with the scheduler, and computes the ticks in plain arithmetic
 - `consistency`: the ledger agrees with what the tasks recorded
 - `filling`: each past tick has one run of its backfill, at the pace that was asked for
 - `environments`: a job runs where a process is set to run it, and its ticks are on record where none is
-- `waiting`: of ticks that wait for earlier runs, which one does, and what makes way for it
-- `told`: what runs say of themselves is on record
+- `waiting`: of runs that wait for others of their job, which begins first, and what makes way for it
 - `requests`: what people asked of single runs is carried out
 - `deploys`: a job that the code lacks, or a person removed, does not fire
 - `offers`: what people were told of the jobs that they add, change and remove is so
-- `reported`: how far a run is, and what it returned, is on record as it said it
+- `reported`: how far a run is, and what it returns, is on record as it said it
 - `causes`: a tick whose run did not succeed needs a cause
 - `pauses`: what falls into a pause
 - `processes`: exit codes and logs of the processes
@@ -33,7 +32,6 @@ from torture import (
     processes,
     reported,
     requests,
-    told,
     waiting,
 )
 from torture.faults import Harm
@@ -67,9 +65,9 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     consistency.overlap_skips,
     consistency.groups,
     consistency.replaced,
+    waiting.oldest_first,
     waiting.newest_only,
     waiting.makes_way,
-    told.told,
     deploys.removed,
     offers.kept,
     offers.as_they_were_given,

@@ -45,6 +45,8 @@ class Harm:
         for fault in history.faults:
             self._of[fault.pid].append(fault)
         self._starts = history.starts
+        # Asked very often of the same ones.
+        self._instants: dict[int, list[int]] = {}
         self._to_all = [
             (fault.begin, fault.end + (_ASLEEP if self._asleep(fault) else _AFTERMATH))
             for fault in history.faults
@@ -180,7 +182,10 @@ class Harm:
 
     def instants(self, shown: int) -> list[int]:
         """Return the instants at which the processes' clock showed this."""
-        return self._clock.instants(shown)
+        found = self._instants.get(shown)
+        if found is None:
+            found = self._instants[shown] = self._clock.instants(shown)
+        return found
 
     def around(self, shown: int, before: float, after: float, kinds: Iterable[str] | None = None) -> bool:
         """Return whether a fault was injected within some seconds of an instant from the ledger."""

@@ -9,7 +9,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from torture.faults import Harm
-from torture.history import Act, Command, Fault, Fill, History, Life, Request, Start, Violation, WorldClock
+from torture.history import (
+    Act,
+    Command,
+    Fault,
+    Fill,
+    History,
+    Life,
+    Request,
+    Row,
+    Start,
+    Violation,
+    WorldClock,
+)
 from torture.jobs import SECOND, STEP, WHOLE, JobSpec
 
 JOB = JobSpec("job", SECOND, startup=True)
@@ -265,6 +277,23 @@ def reported(history: History, tick: int, **values: Any) -> History:
     """Change what is on record of what a run said."""
     changed_rows = [{**it, **values} if it["run_id"] == 2_000 + tick else it for it in history.reports]
     return replace(history, reports=changed_rows)
+
+
+def first_attempt(history: History, tick: int, **values: Any) -> History:
+    """Change what is on record of what the first attempt of a run said."""
+    it, others = _first_attempt(history, tick)
+    return replace(history, reports=[*others, {**it, **values}])
+
+
+def silent(history: History, tick: int) -> History:
+    """Let nothing be on record of what the first attempt of a run said."""
+    _it, others = _first_attempt(history, tick)
+    return replace(history, reports=others)
+
+
+def _first_attempt(history: History, tick: int) -> tuple[Row, list[Row]]:
+    [it] = [it for it in history.reports if (it["run_id"], it["attempt"]) == (2_000 + tick, 1)]
+    return it, [other for other in history.reports if other is not it]
 
 
 def died(history: History, tick: int, after: float) -> History:

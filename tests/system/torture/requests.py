@@ -106,8 +106,9 @@ def _was_claimed(harm: Harm, row: Row, before: Row) -> bool:
     """Return whether a run was claimed since the attempt before, or may have been."""
     if row["claimed_us"] is None or row["process_id"] is not None:
         return row["claimed_us"] is not None
-    # With a clock that was set back, a later claim may have an earlier instant.
-    return row["claimed_us"] > (before["started_us"] or 0) or harm.near(0, 2**62, ["clock back"])
+    # Not since it was recorded as started: that may be the instant at which it was due, and its process have
+    # died before. With a clock that was set back, a later claim may have an earlier instant.
+    return row["claimed_us"] >= before["finished_us"] or harm.near(0, 2**62, ["clock back"])
 
 
 def _is_superseded(history: History, row: Row) -> bool:

@@ -1,13 +1,14 @@
-"""Ticks that wait for earlier runs of their job (R7, R14).
+"""Runs that wait for others of their job (R7, R14).
 
-Only the newest one does where that is asked for, and a run that is to make way for it ends soon.
+The oldest begins first, also if it was cut off. Only the newest tick waits where that is asked for, and a run
+that is to make way for it ends soon.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from torture.faults import Harm, name
+from torture.faults import DEADLY, ENDING, LEDGER, PARTED, Harm, name
 from torture.history import History, Row, Start, Violation
 from torture.jobs import SECOND, JobSpec
 
@@ -17,6 +18,48 @@ _NOTICED = SECOND
 _HEEDED = 3 * SECOND
 # The bodies that end when they are cancelled, and write that down.
 _TELL = ("slow", "endless")
+
+
+def oldest_first(history: History, harm: Harm) -> Iterator[Violation]:
+    """R14: a run that was cut off, and may begin again, does so before newer ticks of its job begin."""
+    for spec in history.specs.values():
+        if spec.changes:
+            # Not each process decides about it.
+            continue
+        newer = [row for row in history.rows_of(spec.id) if _began_as_a_tick(row) and row["started_us"]]
+        for row, cut, again in _cut_off(history, spec):
+            first = next((it for it in newer if _went_before(it, row, cut, again)), None)
+            if first is not None and not _harmed_meanwhile(harm, cut, first["claimed_us"], again):
+                sentence = f"began before attempt {row['attempt']} of {name(row)}, which waited"
+                yield Violation(f"{name(first)} {sentence}", spec.id, first["tick_us"])
+
+
+def _cut_off(history: History, spec: JobSpec) -> Iterator[tuple[Row, int, int]]:
+    """Yield each run that was cut off, when that was found, and when its next attempt was claimed."""
+    rows = {row["run_id"]: row for row in history.rows_of(spec.id) if row["kind"] != "backfill"}
+    for attempt in history.attempts:
+        row = rows.get(attempt["run_id"])
+        if row is None or attempt["state"] not in ("lost", "interrupted") or row["claimed_us"] is None:
+            continue
+        if attempt["attempt"] + 1 == row["attempt"] and not history.asked_of("retry", row["run_id"]):
+            yield row, attempt["finished_us"], row["claimed_us"]
+
+
+def _went_before(newer: Row, row: Row, cut: int, again: int) -> bool:
+    """Return whether a newer tick was claimed when a run had waited for a moment, and began before it."""
+    is_newer = row["due_us"] < newer["due_us"] and row["run_id"] != newer["run_id"]
+    return bool(is_newer and cut + _NOTICED < newer["claimed_us"] and newer["started_us"] < again)
+
+
+def _harmed_meanwhile(harm: Harm, *shown: int) -> bool:
+    """Return whether it is not known in which order things were, or who held a run between them."""
+    instants = [harm.instants(each) for each in shown]
+    if any(len(each) != 1 for each in instants):
+        return True
+    begin, *_others, end = (at for [at] in instants)
+    return harm.near(begin, end, (*DEADLY, *ENDING, *PARTED)) or harm.near(
+        begin - SECOND, end, (*LEDGER, "busy")
+    )
 
 
 def newest_only(history: History, harm: Harm) -> Iterator[Violation]:

@@ -118,10 +118,10 @@ class OneJob:
         due = self._job.due(tick) if self._has_jitter else tick
         if due > tick:
             self._enter(Slot([Run(tick, due)], regular=True), due)
-        elif self._waits and (self._given_back or self._is_full(tick)):
-            self._let_wait(Run(tick, due), tick)
-        elif self._is_full(tick):
+        elif (is_full := self._is_full(tick)) and not self._waits:
             self.result.note_skip("overlap", None)
+        elif is_full or self._given_back:
+            self._go_behind(Run(tick, due), tick)
         else:
             self._proceed(self._enter(Slot([Run(tick, due)], regular=True)), tick)
         if self._given_back:
@@ -202,13 +202,14 @@ class OneJob:
         if not missed:
             return
         runs = self._missed_runs(missed, cost)
-        others_wait = self._waits and any(run.rerun_until is None for run in self._given_back)
-        if runs[0].due <= now + AHEAD and (others_wait or self._is_full(now)):
+        is_due, is_full = runs[0].due <= now + AHEAD, self._is_full(now)
+        if is_due and is_full and not self._waits:
             for run in runs:
-                if self._waits:
-                    self._let_wait(run, now)
-                else:
-                    self.result.note_skip("overlap", run.missed_in)
+                self.result.note_skip("overlap", run.missed_in)
+            return
+        if is_due and (is_full or any(run.waits_at(now) for run in self._given_back)):
+            for run in runs:
+                self._go_behind(run, now)
             return
         slot = self._enter(Slot(runs))
         self._chains.append(slot)
@@ -301,6 +302,13 @@ class OneJob:
         by = now if due is None else due - 1
         held = sum(other is not slot and other.is_held(by) for other in self._chains)
         return self._busy + held >= self._most
+
+    def _go_behind(self, run: Run, now: int) -> None:
+        """Let a tick wait behind the runs that wait already: the oldest begins first."""
+        if self._waits:
+            self._let_wait(run, now)
+        else:
+            self._given_back.append(run)
 
     def _let_wait(self, run: Run, now: int) -> None:
         """Let a tick wait for the runs before it, as the job's `overlap` has it."""

@@ -26,6 +26,10 @@ class Run:
     def is_first_of_tick(self) -> bool:
         return self.tick is not None and self.attempt == 1
 
+    def waits_at(self, now: int) -> bool:
+        """Return whether it could begin, if there were room; one that was cut off only within its time."""
+        return self.due <= now and (self.rerun_until is None or self.rerun_until >= now)
+
 
 class Slot:
     """Runs that go one after another in one instance slot; most have one.
