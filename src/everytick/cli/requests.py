@@ -224,7 +224,7 @@ def _said(run_id: int, begins: str, of: str = "") -> str:
 
 
 def _asked(run_id: int, sentence: str, *, wait: bool, as_json: bool, wanted: str = "succeeded") -> None:
-    """Say what is done now, or later; wait for the end of the run.
+    """Say whether the run begins now, or later; wait for its end.
 
     Exits with 1 if it was to be waited for, and the run did not end in the state that is `wanted`.
     """

@@ -73,7 +73,7 @@ _STOPPED, _STOPPED_ALREADY = (
 )
 _GOES_ON, _NOT_STOPPED = Did("goes on", "go on"), Did("was not stopped", "were not stopped")
 
-# What is said of several runs that were asked for, instead of one.
+# The words about several runs that were asked for, instead of one.
 _OF_SEVERAL = {
     "begins": "begin",
     "begins one more attempt": "begin one more attempt each",

@@ -8,6 +8,7 @@
 - `claimers`: which of several processes claims the ticks of a job first
 - `admission`: claimed runs, until they are due, recorded as started, and have a slot
 - `tasks`: the tasks in which runs are called, with fresh context variables
+- `attempts`: an attempt of a run, from its entry until its outcome is handed over
 - `runner`: one claimed run, from its start to its outcome
 - `run_log`: what the log tells of runs: which run it is, and how it ended
 - `executor`: its function, on the event loop or on a thread

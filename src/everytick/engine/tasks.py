@@ -23,7 +23,7 @@ class RunTask(asyncio.Task[None]):
     """A task that runs of one job are called in. A run of another one cannot cancel it (R12).
 
     `when_not_begun` is called when it is done, if it was cancelled before its first step: its work, which
-    ends with what is to be done at its end, does not begin then.
+    ends with the steps that follow its end, does not begin then.
     """
 
     __slots__ = ("_variables", "_when_not_begun", "job_id")

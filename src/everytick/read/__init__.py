@@ -20,6 +20,8 @@ and defaults are handed in.
 - `run_filter`: which runs are wanted: the states that there are, and a filter
 - `retried`: the runs that are wanted for how they ended before a retry
 - `run_columns`: the columns of a run as they are shown
+- `prospects`: what becomes of a run that somebody has asked for
+- `not_in_force`: settings and code that the processes that are up do not go by yet
 - `reports`: how far runs are, and what their functions returned
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: the runs that a process holds, and those that wait

@@ -17,7 +17,7 @@ _ANEW = "when the processes that are up are started anew"
 
 
 def not_in_force(ledger: Ledger, declared: Declared, here: JobFilter) -> list[str]:
-    """Return a sentence about each setting, and about the code, that differs from what is in force.
+    """Return a sentence about each setting, and about the code, that differs from those in force.
 
     Nothing while no process is up that claims ticks: then the next start goes by the code and the settings.
 

@@ -43,7 +43,7 @@ def prospect(
         run_id: the number of the run.
         zone: that of the times in the sentence.
         here: the jobs that a process with the settings of this place would run.
-        begins: what is said of a run that nothing keeps from beginning.
+        begins: the words about a run that nothing keeps from beginning.
 
     Raises:
         LedgerError: the ledger cannot be read.
