@@ -29,6 +29,7 @@ from everytick.store.opening import ledger_at
 from application import Application
 from rendering import rendered
 from servers import Server
+from traps import CAUGHT, set_traps
 
 SCHEMAS: dict[str, Any] = json.loads((Path(__file__).parent / "kubernetes.json").read_text("utf-8"))
 # systemd's own judgement of a unit, from 0 to 10: below this it calls one "OK".
@@ -385,6 +386,27 @@ def test_a_role_that_does_not_run_the_schedule_cannot_take_its_locks(
         server.drop("work")
         for role in ("owner_before", "visitor"):
             server.execute(f"DROP ROLE {role}")
+
+
+@pytest.mark.full
+def test_who_makes_functions_in_the_database_has_none_of_them_called_by_an_administrator(
+    database: str, server: Server
+) -> None:
+    """As the owner of the database may, and on PostgreSQL 13 and 14 everybody who connects to it."""
+    server.execute("CREATE ROLE stranger LOGIN")
+    try:
+        with psycopg.connect(f"postgresql://postgres@{database}") as connection:
+            connection.execute("GRANT CONNECT ON DATABASE work TO stranger")
+            connection.execute("GRANT CREATE ON SCHEMA public TO stranger")
+        set_traps(f"postgresql://stranger@{database}", "public")
+        with psycopg.connect(f"postgresql://postgres@{database}") as connection:
+            with pytest.raises(psycopg.errors.RaiseException, match=re.escape(f"{CAUGHT}: format(text, name)")):
+                connection.execute("SELECT format('%I', current_database())")
+            connection.rollback()
+            connection.execute(text_of("deploy/postgresql/roles.sql").encode())
+    finally:
+        server.drop("work")
+        server.execute("DROP ROLE stranger")
 
 
 @pytest.mark.full

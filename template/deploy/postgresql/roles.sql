@@ -5,6 +5,10 @@
 -- scheduler         for schedulers, workers and commands that act: owns the schema, and so makes and upgrades the tables
 -- scheduler_reader  for Grafana, reports and commands that look: reads every table, also those of later versions
 
+-- Functions and operators are those of PostgreSQL alone. In any other schema its owner may have made one that fits better,
+-- which would be called here, with the administrator's rights. So lines of your own, below, name tables with their schema.
+SET search_path = pg_catalog, pg_temp;
+
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'scheduler') THEN
