@@ -20,7 +20,11 @@ _FUNCTIONS = (
 )
 _OPERATORS = {
     **dict.fromkeys(("=", "<>", "<", ">", "<=", ">=", "~", "~~"), "boolean"),
-    **{"||": "text", "*": "numeric", "+": "numeric", "-": "numeric", "&": "bigint"},
+    "||": "text",
+    "*": "numeric",
+    "+": "numeric",
+    "-": "numeric",
+    "&": "bigint",
 }
 
 

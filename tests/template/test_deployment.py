@@ -400,7 +400,9 @@ def test_who_makes_functions_in_the_database_has_none_of_them_called_by_an_admin
             connection.execute("GRANT CREATE ON SCHEMA public TO stranger")
         set_traps(f"postgresql://stranger@{database}", "public")
         with psycopg.connect(f"postgresql://postgres@{database}") as connection:
-            with pytest.raises(psycopg.errors.RaiseException, match=re.escape(f"{CAUGHT}: format(text, name)")):
+            with pytest.raises(
+                psycopg.errors.RaiseException, match=re.escape(f"{CAUGHT}: format(text, name)")
+            ):
                 connection.execute("SELECT format('%I', current_database())")
             connection.rollback()
             connection.execute(text_of("deploy/postgresql/roles.sql").encode())
