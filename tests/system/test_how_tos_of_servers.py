@@ -181,7 +181,8 @@ def test_use_postgresql(postgres_url: str) -> None:
     reader.call(".venv/bin/python -m app migrate --adopt")
     with reader.running():
         pass
-    roles, moved = page.take("console", "$ psql --set ON_ERROR_STOP=1"), page.take("sql", "SET search_path")
+    roles = page.take("console", "$ psql --set ON_ERROR_STOP=1")
+    revoked, moved = page.take("sql", "REVOKE CREATE"), page.take("sql", "SET search_path")
     page.ends()
     # The tables of an earlier role, on a server whose administrator the reader is.
     with running_server() as own:
@@ -197,6 +198,8 @@ def test_use_postgresql(postgres_url: str) -> None:
         reader.environment = {"PGHOST": "127.0.0.1", "PGPORT": str(own.port), "PGUSER": "postgres"}
         # The other command waits for passwords at a terminal.
         reader.call(commands_in(roles)[0])
+        reader.write(revoked, "revoked.sql")
+        reader.call("psql --set ON_ERROR_STOP=1 --dbname work --file revoked.sql")
         reader.write(moved, "moved.sql")
         reader.call("psql --set ON_ERROR_STOP=1 --dbname work --file moved.sql")
         reader.environment = {}

@@ -67,6 +67,9 @@ class CommitUnknown(Unavailable):
 # PostgreSQL's code for a role that lacks the right.
 FORBIDDEN = "42501"
 
+# The clock of PostgreSQL, in microseconds. By the types of its own operator, see `locking`.
+SERVERS_NOW = "(extract(epoch FROM clock_timestamp())::float8 * 1000000::float8)::bigint"
+
 # Errors of a ledger that does not answer (locked, full, away): trying again may help.
 UNAVAILABLE = (sqlite3.OperationalError, Unavailable)
 

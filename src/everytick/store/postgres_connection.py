@@ -23,6 +23,7 @@ from loguru import logger
 from . import locking
 from .connections import (
     FORBIDDEN,
+    SERVERS_NOW,
     CommitUnknown,
     Contended,
     Cursor,
@@ -61,7 +62,7 @@ SELECT set_config('lock_timeout', '{lock_seconds}s', true),
        set_config('statement_timeout', '{_STATEMENT_SECONDS}s', true),
        set_config('idle_in_transaction_session_timeout', '{idle_seconds}s', true),
        set_config('synchronous_commit', 'on', true), {_BY_INDEX}, {locks};
-SELECT pg_current_xact_id()::text, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+SELECT pg_current_xact_id()::text, {SERVERS_NOW},
        to_regclass('scheduler_runs')::oid
 """
 
@@ -80,9 +81,9 @@ SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'; SET LOCAL idle_in_transac
 # asked for.
 _BEGIN_READING = f"""
 BEGIN ISOLATION LEVEL repeatable read READ ONLY; {READ_LIMITS};
-SELECT '', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, to_regclass('scheduler_runs')::oid
+SELECT '', {SERVERS_NOW}, to_regclass('scheduler_runs')::oid
 """
-CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+CLOCK = f"SELECT {SERVERS_NOW}"
 
 # How many statements are kept in the form of the server. Those with lists have as many texts as lengths.
 _STATEMENTS = 1_000
