@@ -60,6 +60,10 @@ class Contended(Unavailable):
     """
 
 
+class Unheard(Contended):
+    """The server had no room for a notification, and undid the transaction; the next one has none."""
+
+
 class CommitUnknown(Unavailable):
     """The database did not say whether a transaction was committed, and cannot be asked."""
 

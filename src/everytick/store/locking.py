@@ -24,7 +24,7 @@ Whether there is room for another run of a job is asked by the statement after t
 statement that locks and counts at once would count the runs that were there before it waited.
 
 What these and the first statements of a transaction give to functions and operators has exactly the types
-that those of PostgreSQL take. Else one that somebody made in the ledger's schema might fit better, see `makers`.
+that those of PostgreSQL take. Else one that somebody made in the ledger's schema might fit better: `makers`.
 
 In the text of a statement `/* on a server: ... */` is a comment for SQLite and a part of it for PostgreSQL.
 """

@@ -20,7 +20,7 @@ from everytick.system import system
 from everytick.text.durations import exact_seconds
 from loguru import logger
 
-from . import locking
+from . import locking, notifications
 from .connections import (
     FORBIDDEN,
     SERVERS_NOW,
@@ -30,6 +30,7 @@ from .connections import (
     Scope,
     Statement,
     Unavailable,
+    Unheard,
     one_line,
     without_nul,
 )
@@ -90,6 +91,9 @@ _STATEMENTS = 1_000
 
 # Transactions that met: a deadlock, a row that another one was faster to change, a lock not had in time.
 _CONTENDED = ("40P01", "40001", "55P03")
+
+# The server has no room for a notification. Its words are those of its language, but for this one.
+_NO_ROOM, _OF_NOTIFICATIONS = "54000", "NOTIFY"
 
 # Errors of the statement itself: trying again would not help.
 _OUR_FAULT = (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError)
@@ -355,6 +359,9 @@ class PostgresConnection:
 def _trouble(problem: psycopg.Error) -> Unavailable:
     if problem.sqlstate in _CONTENDED:
         return Contended(one_line(problem))
+    if problem.sqlstate == _NO_ROOM and _OF_NOTIFICATIONS in str(problem):
+        notifications.leave_out()
+        return Unheard(one_line(problem))
     # Refusals that last until a person changes something: the start does not wait for them.
     # A connection that was not made has no error code, only words.
     refused = problem.sqlstate is not None and problem.sqlstate[:2] in ("28", "3D", "3F", "42")
