@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
+from functools import partial
 
 import pytest
 from everytick import AsyncIOScheduler
@@ -43,11 +44,8 @@ def full(scheduler: AsyncIOScheduler, server: Server, monkeypatch: pytest.Monkey
 def test_what_they_would_tell_of_is_done_all_the_same(scheduler: AsyncIOScheduler, log: list[str]) -> None:
     with closing(scheduler.ledger.connect(resolving=True)) as connection:
         for action in ("pause", "resume"):
-            in_transaction(
-                connection,
-                lambda inside, action=action: requests.note_down(inside, "ann", action, "often"),
-                scope=Scope.RARE,
-            )
+            note = partial(requests.note_down, who="ann", action=action, job_id="often")
+            in_transaction(connection, note, scope=Scope.RARE)
     assert [row["action"] for row in audit_rows(scheduler.ledger, 10)] == ["resume", "pause"]
     # One transaction found it out, and the other one did not ask again.
     assert len([line for line in log if "queue of notifications is full" in line]) == 1
@@ -68,9 +66,10 @@ def test_who_would_rely_on_them_looks_each_second_until_they_are_sent_again(
 ) -> None:
     listening = Listening(scheduler.ledger, None, None)  # type: ignore[arg-type]
     listening._hear("self")
-    assert listening.hears
+    heard = [listening.hears]
     notifications.leave_out()
-    assert not listening.hears
+    heard.append(listening.hears)
     later = system.monotonic() + 61
     monkeypatch.setattr(system, "monotonic", lambda: later)
-    assert listening.hears
+    heard.append(listening.hears)
+    assert heard == [True, False, True]

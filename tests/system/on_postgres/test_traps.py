@@ -33,8 +33,8 @@ def test_what_each_transaction_calls_is_of_postgresql_itself(scheduler: AsyncIOS
         notifications.probe(connection, "me")
         for statement in (CLOCK, locking.HOLDER, locking.TRY_SHARED, locking.TRY_UPGRADE):
             connection.execute(statement)
-        with connection.snapshot():
-            connection.execute("SELECT 1")
+    with scheduler.ledger.reading() as reading:
+        assert reading.execute("SELECT 1").fetchone() == (1,)
 
 
 @pytest.fixture
