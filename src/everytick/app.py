@@ -26,7 +26,7 @@ from typing import Any
 from . import command_line
 from .answers import answer_in, answers_name
 from .errors import ConfigurationError, message_of
-from .project_file import nearest_project, own_table, project_name
+from .project_file import check_owner, nearest_project, own_table, project_name
 
 VARIABLE = "EVERYTICK_APP"
 _EXAMPLE = "package.module:create_scheduler"
@@ -253,25 +253,30 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
     root is the folder of that file, else of the nearest pyproject.toml, else the working directory. Modules
     there can be imported from then on.
 
+    Unless an option or the variable names it, neither a pyproject.toml nor a `.env` beside it is taken that
+    others than this user and the superuser may have put there.
+
     Args:
         folder: instead of the working directory.
         command: the process is the command `everytick`: what it imports is looked for in the working
             directory first, as by `python -m`.
 
     Raises:
-        ConfigurationError: what names it is no reference, or the file cannot be understood.
+        ConfigurationError: what names it is no reference, or the file cannot be understood, or others may
+            have put it there.
     """
     folder = folder or Path.cwd()
-    file, project = nearest_project(folder)
+    by_caller = (("--app", reference), (VARIABLE, os.environ.get(VARIABLE) or None))
+    is_trusted = any(named is not None for _by, named in by_caller)
+    file, project = nearest_project(folder, trusted=is_trusted)
     table = own_table(file, project)
     root = file.parent if file else folder
-    given = (
-        ("--app", reference),
-        (VARIABLE, os.environ.get(VARIABLE) or None),
-        (f"{file}: [tool.everytick] app", table.get("app")),
-    )
+    dotenv = root / ".env"
+    if not is_trusted and dotenv.exists():
+        check_owner(dotenv, folder)
+    given = (*by_caller, (f"{file}: [tool.everytick] app", table.get("app")))
     named_by, named = next((it for it in given if it[1] is not None), ("nobody", None))
-    _make_importable(root, named is not None, command)
+    _make_importable(root, is_trusted or bool(table), command)
     typed_so = (command and command_line.as_called()) or command_line.script("everytick")
     typed_so += "" if reference is None else f" --app {shlex.quote(reference)}"
     if named is not None and ":" not in named:
@@ -328,7 +333,7 @@ def import_referred(reference: str, named_by: str) -> ModuleType:
 
 
 def _make_importable(root: Path, is_named: bool, command: bool) -> None:
-    if command:
+    if command and is_named:
         for folder in dict.fromkeys((str(root), str(Path.cwd()))):
             sys.path[:] = [folder, *(entry for entry in sys.path if entry != folder)]
     elif is_named and str(root) not in sys.path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from everytick import ConfigurationError, SchedulerSettings
+from everytick import ConfigurationError, SchedulerSettings, project_file
 from everytick import app as which
 from everytick.api.loading import configure_logging
 from everytick.call_site import is_library_file
@@ -96,6 +97,79 @@ def test_a_file_above_the_nearest_that_cannot_be_read_is_passed_over(folder: Pat
     # And it may have been the one that names the application: a nearer one is not there.
     (below / "pyproject.toml").unlink()
     assert "not valid TOML" in called(below, "--app", "shop:create_scheduler", "jobs").stderr
+
+
+# --- files that others may have put there ---
+
+_TRAP = "from pathlib import Path\nPath(__file__).with_name('caught').touch()\n"
+
+
+@pytest.fixture
+def trap(folder: Path) -> Path:
+    """A folder to work in, with nothing in it, below one that everybody may write to, such as /tmp."""
+    (folder / "pyproject.toml").write_text(TABLE)
+    (folder / ".env").write_text("SCHEDULER_TIMEZONE=Asia/Tokyo\n")
+    (folder / "shop.py").write_text(_TRAP)
+    folder.chmod(0o1777)
+    below = folder / "below"
+    below.mkdir()
+    return below
+
+
+@pytest.mark.full
+def test_what_lies_above_in_a_folder_for_everybody_is_not_run(trap: Path) -> None:
+    done = called(trap, "jobs")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: {trap.parent}/pyproject.toml is not taken, for everybody may write to the folder"
+        f" {trap.parent}; if it is trusted, name the application: --app package.module:create_scheduler, or"
+        " EVERYTICK_APP=package.module:create_scheduler\n"
+    )
+    assert not (trap.parent / "caught").exists()
+    # Its own table in a folder of one's own hides it, and so does a name for the application.
+    (trap / "pyproject.toml").write_text(TABLE)
+    (trap / "shop.py").write_text(OTHER)
+    assert job_ids(trap) == ["of_other"]
+    (trap / "pyproject.toml").unlink()
+    assert job_ids(trap, "--app", "shop:create_scheduler") == ["of_other"]
+
+
+@pytest.mark.full
+def test_modules_of_the_working_directory_are_no_part_of_a_command_that_nobody_named(folder: Path) -> None:
+    for module in ("colorsys", "logging", "markdown_it"):
+        (folder / f"{module}.py").write_text(_TRAP)
+    # Only then are they imported.
+    assert called(folder, "jobs", "--help").returncode == 0
+    assert not (folder / "caught").exists()
+
+
+@pytest.mark.parametrize("of_stranger", ["pyproject.toml", ".env", ".", "below"])
+def test_what_belongs_to_another_user_is_not_taken(
+    trap: Path, of_stranger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trap.parent.chmod(0o755)
+    assert which.find(folder=trap).schedule == "shop:create_scheduler"
+    mine, stranger = os.geteuid(), 4_000_123
+    owned = trap.parent / of_stranger
+    monkeypatch.setattr(project_file, "_owners", lambda path: (mine, stranger if path == owned else 0))
+    file = trap.parent / (".env" if of_stranger == ".env" else "pyproject.toml")
+    with pytest.raises(ConfigurationError) as refusal:
+        which.find(folder=trap)
+    assert str(refusal.value).startswith(f"{file} is not taken, for {owned} belongs to the user 4000123; if")
+    # As in a container, whose files belong to the user who built it.
+    assert which.find("shop:create_scheduler", folder=trap).root == trap.parent
+    monkeypatch.setenv(which.VARIABLE, "shop:create_scheduler")
+    assert which.find(folder=trap).root == trap.parent
+
+
+def test_what_belongs_to_another_user_is_not_taken_in_the_working_directory_either(
+    trap: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One's own, in a folder that everybody may write to, as in many containers.
+    assert which.find(folder=trap.parent).schedule == "shop:create_scheduler"
+    monkeypatch.setattr(project_file, "_owners", lambda _path: (4_000_123, 0))
+    with pytest.raises(ConfigurationError, match="belongs to the user 4000123"):
+        which.find(folder=trap.parent)
 
 
 # --- processes that are not a command ---

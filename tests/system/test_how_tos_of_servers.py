@@ -14,6 +14,7 @@ from reading import Page, Reader, commands_in, new_project
 from rendering import edit, fresh_folder, render
 from servers import running_server
 from sinks import HttpSink
+from traps import set_traps
 from waiting import wait_for
 
 DB = "postgresql://my_scheduler@db.example.org/my_scheduler"
@@ -180,7 +181,8 @@ def test_use_postgresql(postgres_url: str) -> None:
     reader.call(".venv/bin/python -m app migrate --adopt")
     with reader.running():
         pass
-    roles, moved = page.take("console", "$ psql --set ON_ERROR_STOP=1"), page.take("sql", "DO $$\n")
+    roles = page.take("console", "$ psql --set ON_ERROR_STOP=1")
+    revoked, moved = page.take("sql", "REVOKE CREATE"), page.take("sql", "SET search_path")
     page.ends()
     # The tables of an earlier role, on a server whose administrator the reader is.
     with running_server() as own:
@@ -191,9 +193,13 @@ def test_use_postgresql(postgres_url: str) -> None:
         with reader.running():
             reader.call(".venv/bin/python -m app run-now daily_report")
             wait_for(lambda: "succeeded" in reader.call(".venv/bin/python -m app runs"), "a run")
+        # Whoever may make functions there has some that fit better than those of PostgreSQL.
+        set_traps(f"postgresql://earlier@{place}", "public")
         reader.environment = {"PGHOST": "127.0.0.1", "PGPORT": str(own.port), "PGUSER": "postgres"}
         # The other command waits for passwords at a terminal.
         reader.call(commands_in(roles)[0])
+        reader.write(revoked, "revoked.sql")
+        reader.call("psql --set ON_ERROR_STOP=1 --dbname work --file revoked.sql")
         reader.write(moved, "moved.sql")
         reader.call("psql --set ON_ERROR_STOP=1 --dbname work --file moved.sql")
         reader.environment = {}

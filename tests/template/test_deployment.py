@@ -29,6 +29,7 @@ from everytick.store.opening import ledger_at
 from application import Application
 from rendering import rendered
 from servers import Server
+from traps import CAUGHT, set_traps
 
 SCHEMAS: dict[str, Any] = json.loads((Path(__file__).parent / "kubernetes.json").read_text("utf-8"))
 # systemd's own judgement of a unit, from 0 to 10: below this it calls one "OK".
@@ -344,8 +345,9 @@ def test_a_role_that_does_not_run_the_schedule_cannot_take_its_locks(
     try:
         with psycopg.connect(administrator) as connection:
             connection.execute("CREATE SCHEMA before AUTHORIZATION owner_before")
-            connection.execute("CREATE TABLE before.scheduler_runs (run_id bigint)")
-            connection.execute("ALTER TABLE before.scheduler_runs OWNER TO owner_before")
+            for table in ("runs", "jobs", "ledger_version"):
+                connection.execute(f"CREATE TABLE before.scheduler_{table} (number bigint)".encode())
+                connection.execute(f"ALTER TABLE before.scheduler_{table} OWNER TO owner_before".encode())
             connection.execute(text_of("deploy/postgresql/roles.sql").encode())
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
             psycopg.connect(f"postgresql://visitor@{database}")
@@ -385,6 +387,62 @@ def test_a_role_that_does_not_run_the_schedule_cannot_take_its_locks(
         server.drop("work")
         for role in ("owner_before", "visitor"):
             server.execute(f"DROP ROLE {role}")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("tables", [["runs"], ["runs", "jobs", "ledger_version"]])
+def test_who_made_tables_of_those_names_beforehand_keeps_nothing_by_it(
+    database: str, server: Server, tables: list[str]
+) -> None:
+    """In the schema `public`, where everybody may on PostgreSQL 13 and 14. Nor what an earlier file gave."""
+    server.execute("CREATE ROLE stranger LOGIN")
+    try:
+        with psycopg.connect(f"postgresql://postgres@{database}") as connection:
+            told: list[str] = []
+            connection.add_notice_handler(lambda it: told.append(f"{it.severity}: {it.message_primary}"))
+            for table in tables:
+                connection.execute(f"CREATE TABLE public.scheduler_{table} (number bigint)".encode())
+                connection.execute(f"ALTER TABLE public.scheduler_{table} OWNER TO stranger".encode())
+            connection.execute("GRANT CONNECT ON DATABASE work TO stranger")
+            connection.execute("GRANT EXECUTE ON FUNCTION pg_advisory_lock(integer, integer) TO stranger")
+            connection.execute(text_of("deploy/postgresql/roles.sql").encode())
+            rights = connection.execute(
+                "SELECT has_database_privilege('stranger', 'work', 'CONNECT'),"
+                " has_function_privilege('stranger', 'pg_advisory_lock(integer, integer)', 'EXECUTE'),"
+                " has_function_privilege('stranger', 'lo_create(oid)', 'EXECUTE')"
+            ).fetchone()
+        assert rights == (False, False, False)
+        [warned] = [it for it in told if it.startswith("WARNING: ")]
+        assert warned == (
+            "WARNING: the role stranger has a table scheduler_runs in the schema public,"
+            " and no ledger of its own there: it gets no rights"
+        )
+    finally:
+        server.drop("work")
+        server.execute("DROP ROLE stranger")
+
+
+@pytest.mark.full
+def test_who_makes_functions_in_the_database_has_none_of_them_called_by_an_administrator(
+    database: str, server: Server
+) -> None:
+    """As the owner of the database may, and on PostgreSQL 13 and 14 everybody who connects to it."""
+    server.execute("CREATE ROLE stranger LOGIN")
+    try:
+        with psycopg.connect(f"postgresql://postgres@{database}") as connection:
+            connection.execute("GRANT CONNECT ON DATABASE work TO stranger")
+            connection.execute("GRANT CREATE ON SCHEMA public TO stranger")
+        set_traps(f"postgresql://stranger@{database}", "public")
+        with psycopg.connect(f"postgresql://postgres@{database}") as connection:
+            with pytest.raises(
+                psycopg.errors.RaiseException, match=re.escape(f"{CAUGHT}: format(text, name)")
+            ):
+                connection.execute("SELECT format('%I', current_database())")
+            connection.rollback()
+            connection.execute(text_of("deploy/postgresql/roles.sql").encode())
+    finally:
+        server.drop("work")
+        server.execute("DROP ROLE stranger")
 
 
 @pytest.mark.full

@@ -312,6 +312,8 @@ class AsyncIOScheduler(Standing, DurableOnly):
             spans.opener(),
         )
         self.registration = found = process.open(is_whole=not self._declares_late)
+        for sentence in self.ledger.remarks():
+            logger.warning("{}", sentence)
         if found.lost:
             logger.warning("recorded as lost: {} of a process that died", counted(found.lost, "run"))
         added = set(found.added)

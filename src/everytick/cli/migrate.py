@@ -8,7 +8,7 @@ import typer
 from everytick.app import typed
 
 from .arguments import AsJson
-from .output import print_json
+from .output import print_json, visible
 from .table import print_table
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def migrate(
     from everytick.store import upgrading
 
     ledger = open_ledger()
-    print(upgrading.adopt(ledger, person()) if adopt else upgrading.migrate(ledger))
+    print(visible(upgrading.adopt(ledger, person()) if adopt else upgrading.migrate(ledger)))
 
 
 @commands.command()

@@ -38,18 +38,17 @@ def print_text(text: str | Text, job_ids: Iterable[str] = ()) -> None:
 
     Times, states and these ids are in colour, unless the text has colours of its own.
     """
-    console().print(
-        coloured(visible(text), job_ids) if isinstance(text, str) else text, soft_wrap=True, highlight=False
-    )
+    shown = coloured(visible(text), job_ids) if isinstance(text, str) else visible_text(text)
+    console().print(shown, soft_wrap=True, highlight=False)
 
 
 def print_aside(sentence: str) -> None:
-    """Print a sentence to standard error, without secrets, at a terminal bent between its words.
+    """Print a sentence to standard error, without secrets and without what would steer the terminal.
 
-    That it cannot be written keeps no answer back.
+    At a terminal it is bent between its words. That it cannot be written keeps no answer back.
     """
     try:
-        print(_bent_at_terminal(masked(sentence)), file=sys.stderr)
+        print(_bent_at_terminal(visible(masked(sentence))), file=sys.stderr)
     except OSError:
         discard(sys.stderr)
 
@@ -79,6 +78,22 @@ def discard(stream: Any) -> None:
 def visible(text: str) -> str:
     """Return text without what would steer the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def visible_text(text: Text, *, in_one_line: bool = False) -> Text:
+    """Return the same of text with colours, which it keeps; on request with a blank for the end of a line."""
+    from rich.text import Text
+
+    plain = text.plain
+    if plain.isprintable() or (not in_one_line and visible(plain) == plain):
+        return text
+    between = range(1, len(plain))
+    shown = Text()
+    for part in text.divide(between):
+        line = " " if in_one_line and part.plain == "\n" else visible(part.plain)
+        part.plain = line[0]
+        shown.append_text(part).append(line[1:])
+    return shown
 
 
 # A number and its unit, and a length of two units, belong together; between them stands this sign while a

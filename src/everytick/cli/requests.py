@@ -9,7 +9,7 @@ from everytick.app import typed
 
 from . import completion
 from .arguments import AsJson, JobId, Note, OfJobs, Since, Until, Yes, is_run_number, moment, run_number, span
-from .output import print_aside, print_json, print_text, visible
+from .output import print_aside, print_json, print_text
 from .table import print_sentence
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _asked(run_id: int, sentence: str, *, wait: bool, as_json: bool, wanted: str
     elif wait and _is_over(row):
         print_text(f"run {run_id} {row['state']}" + (f": {row['error']}" if row["error"] else ""))
     if wait and not _is_over(row):
-        print_aside(visible(_why_not_waited_for(ledger, run_id)))
+        print_aside(_why_not_waited_for(ledger, run_id))
     if wait and row["state"] != wanted:
         raise typer.Exit(1)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .colours import ID, coloured
-from .output import bent, can_show, console, room_of, visible
+from .output import bent, can_show, console, room_of, visible, visible_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,7 +83,7 @@ def print_table(
     room = None if wide else room_of(terminal)
     wide = room is None
     # Not bent where the terminal ends: it is one sentence.
-    terminal.print(Text(title, style="italic"), soft_wrap=True)
+    terminal.print(Text(visible(title), style="italic"), soft_wrap=True)
     named = [Column(column) if isinstance(column, str) else column for column in columns]
     cells = [
         [_text(cell, it, in_one_line=wide or _is_one_line(it)) for it, cell in zip(named, row, strict=True)]
@@ -122,7 +122,7 @@ def print_lines(lines: Iterable[str], job_ids: Sequence[str] = ()) -> None:
     terminal = console()
     room = room_of(terminal)
     for line in lines:
-        text = coloured(visible(line), job_ids)
+        text = coloured(_in_one_line(line), job_ids)
         first, *rest = [text] if room is None else bent(text, terminal, room - 4) or [Text()]
         for indent, part in [("  ", first), *(("    ", part) for part in rest)]:
             part.rstrip()
@@ -144,7 +144,7 @@ def print_sentence(
     from rich.text import Text
 
     terminal = console()
-    text = coloured(visible(sentence), job_ids)
+    text = coloured(_in_one_line(sentence), job_ids)
     text.stylize(style, 0, label)
     if not terminal.is_terminal:
         terminal.print(text, soft_wrap=True)
@@ -153,6 +153,11 @@ def print_sentence(
     for number, part in enumerate(bent(rest, terminal, max(_READABLE, terminal.width - indent)) or [rest]):
         part.rstrip()
         terminal.print((Text(" " * indent) if number else head) + part, soft_wrap=True)
+
+
+def _in_one_line(sentence: str) -> str:
+    # A name with an end of a line in it would make another sentence of what follows.
+    return visible(" ".join(sentence.splitlines()))
 
 
 def _is_whole(column: Column) -> bool:
@@ -176,8 +181,8 @@ def _text(cell: str | Text, column: Column, *, in_one_line: bool) -> Text:
     from rich.text import Text
 
     if not isinstance(cell, str):
-        return cell
-    shown = visible(" ".join(cell.splitlines()) if in_one_line else cell)
+        return visible_text(cell, in_one_line=in_one_line)
+    shown = _in_one_line(cell) if in_one_line else visible(cell)
     return Text.assemble((shown, ID if column.is_id else column.style))
 
 

@@ -19,6 +19,7 @@ from everytick.read.processes import Process, find_processes, last_end, read_pro
 from everytick.read.runs import count_lost
 from everytick.read.under_way import count_held, held_runs, waiting_runs
 from everytick.settings import SchedulerSettings
+from everytick.store.connections import SERVERS_NOW
 from everytick.store.querying import Reader
 from everytick.system import system
 from everytick.text.durations import duration
@@ -33,7 +34,7 @@ _OLD = ticks.DAY
 _RECENT = ticks.DAY
 
 _SQLITES_CLOCK = "SELECT (julianday('now') - 2440587.5) * 86400e6 AS us"
-_SERVERS_CLOCK = "SELECT extract(epoch FROM clock_timestamp()) * 1000000 AS us"
+_SERVERS_CLOCK = f"SELECT {SERVERS_NOW} AS us"
 
 
 def examine_clock(connection: Reader, now: int, zone: Any) -> list[Finding]:

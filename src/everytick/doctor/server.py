@@ -10,6 +10,7 @@ from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import REVISION, Ledger
+from everytick.store.makers import makers
 from everytick.text.sizes import GIGABYTE, size
 
 from .finding import Finding, ok
@@ -98,6 +99,8 @@ def _examine(connection: Connection, place: str) -> Iterator[Finding]:
         named = ", ".join(roles[:_MOST_NAMED]) + (" and others" if len(roles) > _MOST_NAMED else "")
         what = f"who may not write the ledger can take locks that it needs, and so stop the schedule: {named}"
         yield Finding("warning", "server", what, place, "deploy/postgresql/roles.sql, run by a superuser")
+    for what, right in makers(connection):
+        yield Finding("warning", "server", what, place, right)
     free = state["most"] - state["taken"]
     if free < _FREE_CONNECTIONS:
         what = f"of the server's {state['most']} connections {free} are free"

@@ -43,8 +43,8 @@ class Listening:
 
     @property
     def hears(self) -> bool:
-        """Whether it heard itself lately."""
-        return system.monotonic() < self._heard + _HEARS_SECONDS
+        """Whether it heard itself lately, and the server takes what others tell."""
+        return system.monotonic() < self._heard + _HEARS_SECONDS and not notifications.are_left_out()
 
     def start(self) -> None:
         """Begin."""

@@ -60,12 +60,19 @@ class Contended(Unavailable):
     """
 
 
+class Unheard(Contended):
+    """The server had no room for a notification, and undid the transaction; the next one has none."""
+
+
 class CommitUnknown(Unavailable):
     """The database did not say whether a transaction was committed, and cannot be asked."""
 
 
 # PostgreSQL's code for a role that lacks the right.
 FORBIDDEN = "42501"
+
+# The clock of PostgreSQL, in microseconds. By the types of its own operator, see `locking`.
+SERVERS_NOW = "(extract(epoch FROM clock_timestamp())::float8 * 1000000::float8)::bigint"
 
 # Errors of a ledger that does not answer (locked, full, away): trying again may help.
 UNAVAILABLE = (sqlite3.OperationalError, Unavailable)

@@ -158,6 +158,14 @@ class Ledger(ABC):
     def sizes(self) -> dict[str, int]:
         """Return the bytes that its parts take on the disk, by name."""
 
+    def remarks(self) -> list[str]:
+        """Return sentences on what is not right with the place of the ledger, for a start to warn of.
+
+        Raises:
+            LedgerError: it does not answer.
+        """
+        return []
+
     @abstractmethod
     def unusable(self, problem: object) -> str:
         """Return the sentence for a ledger that does not let itself be used."""

@@ -103,7 +103,7 @@ GROUP BY given.name
 LOCK_GROUPS = Bulk(
     """
 SELECT given.name FROM GIVEN AS given
-WHERE pg_try_advisory_xact_lock(1935892328, hashtext(current_schema() || ' ' || given.name))
+WHERE pg_try_advisory_xact_lock(1935892328, hashtext(current_schema()::text || ' ' || given.name))
 """,
     name="text",
 )

@@ -23,6 +23,9 @@ each other's way all the same, `connections.in_transaction` tries again.
 Whether there is room for another run of a job is asked by the statement after the one that took the lock: a
 statement that locks and counts at once would count the runs that were there before it waited.
 
+What these and the first statements of a transaction give to functions and operators has exactly the types
+that those of PostgreSQL take. Else one that somebody made in the ledger's schema might fit better: `makers`.
+
 In the text of a statement `/* on a server: ... */` is a comment for SQLite and a part of it for PostgreSQL.
 """
 
@@ -40,9 +43,9 @@ from .records import JobState
 
 # The first number of each belongs to this package, and to one purpose; the second to the schema that holds
 # the ledger. Who upgrades it holds the last one: outside of the order, as nobody waits for it in the server.
-_LEDGER = "1935892325, hashtext(current_schema())"
-_RARE = "1935892327, hashtext(current_schema())"
-_UPGRADE = "1935892326, hashtext(current_schema())"
+_LEDGER = "1935892325, hashtext(current_schema()::text)"
+_RARE = "1935892327, hashtext(current_schema()::text)"
+_UPGRADE = "1935892326, hashtext(current_schema()::text)"
 SHARED = f"pg_advisory_xact_lock_shared({_LEDGER})"
 TRY_SHARED = f"SELECT pg_try_advisory_xact_lock_shared({_LEDGER})"
 WHOLE = f"pg_advisory_xact_lock({_LEDGER})"
@@ -56,8 +59,8 @@ HOLDER = """
 SELECT held.pid, activity.usename, activity.application_name
 FROM pg_locks AS held JOIN pg_stat_activity AS activity USING (pid)
 WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 2
-  AND held.classid IN (1935892325, 1935892327)
-  AND held.objid::bigint = hashtext(current_schema())::bigint & 4294967295
+  AND held.classid IN (1935892325::oid, 1935892327::oid)
+  AND held.objid::bigint = hashtext(current_schema()::text)::bigint & 4294967295
   AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (held.mode = 'ExclusiveLock' OR activity.usename IS DISTINCT FROM current_user)
 ORDER BY activity.usename IS NOT DISTINCT FROM current_user, held.pid LIMIT 1

@@ -22,6 +22,7 @@ from . import locking
 from .connections import FORBIDDEN, Connection, Unavailable, one_line
 from .database import VARIABLE, Ledger, upgrade
 from .index_building import built_ahead
+from .makers import makers
 from .notifications import CHANNEL, own_channel
 
 try:
@@ -299,6 +300,13 @@ class PostgresLedger(Ledger):
         def ask() -> dict[str, int]:
             with closing(self.connect(read_only=True)) as connection:
                 return {name: int(size) for name, size in connection.execute(_SIZES).fetchall()}
+
+        return self._guard(ask)
+
+    def remarks(self) -> list[str]:
+        def ask() -> list[str]:
+            with self.writing() as connection, connection.snapshot():
+                return [f"{what}; right: {right}" for what, right in makers(connection)]
 
         return self._guard(ask)
 

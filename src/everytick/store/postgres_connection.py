@@ -20,15 +20,17 @@ from everytick.system import system
 from everytick.text.durations import exact_seconds
 from loguru import logger
 
-from . import locking
+from . import locking, notifications
 from .connections import (
     FORBIDDEN,
+    SERVERS_NOW,
     CommitUnknown,
     Contended,
     Cursor,
     Scope,
     Statement,
     Unavailable,
+    Unheard,
     one_line,
     without_nul,
 )
@@ -61,7 +63,7 @@ SELECT set_config('lock_timeout', '{lock_seconds}s', true),
        set_config('statement_timeout', '{_STATEMENT_SECONDS}s', true),
        set_config('idle_in_transaction_session_timeout', '{idle_seconds}s', true),
        set_config('synchronous_commit', 'on', true), {_BY_INDEX}, {locks};
-SELECT pg_current_xact_id()::text, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+SELECT pg_current_xact_id()::text, {SERVERS_NOW},
        to_regclass('scheduler_runs')::oid
 """
 
@@ -80,15 +82,18 @@ SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'; SET LOCAL idle_in_transac
 # asked for.
 _BEGIN_READING = f"""
 BEGIN ISOLATION LEVEL repeatable read READ ONLY; {READ_LIMITS};
-SELECT '', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, to_regclass('scheduler_runs')::oid
+SELECT '', {SERVERS_NOW}, to_regclass('scheduler_runs')::oid
 """
-CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+CLOCK = f"SELECT {SERVERS_NOW}"
 
 # How many statements are kept in the form of the server. Those with lists have as many texts as lengths.
 _STATEMENTS = 1_000
 
 # Transactions that met: a deadlock, a row that another one was faster to change, a lock not had in time.
 _CONTENDED = ("40P01", "40001", "55P03")
+
+# The server has no room for a notification. Its words are those of its language, but for this one.
+_NO_ROOM, _OF_NOTIFICATIONS = "54000", "NOTIFY"
 
 # Errors of the statement itself: trying again would not help.
 _OUR_FAULT = (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError)
@@ -354,6 +359,9 @@ class PostgresConnection:
 def _trouble(problem: psycopg.Error) -> Unavailable:
     if problem.sqlstate in _CONTENDED:
         return Contended(one_line(problem))
+    if problem.sqlstate == _NO_ROOM and _OF_NOTIFICATIONS in str(problem):
+        notifications.leave_out()
+        return Unheard(one_line(problem))
     # Refusals that last until a person changes something: the start does not wait for them.
     # A connection that was not made has no error code, only words.
     refused = problem.sqlstate is not None and problem.sqlstate[:2] in ("28", "3D", "3F", "42")

@@ -12,7 +12,7 @@ from everytick.system import system
 from . import locking, migration_fence
 from . import process_statements as process_sql
 from . import statements as sql
-from .connections import Connection, Statement, Unavailable
+from .connections import SERVERS_NOW, Connection, Statement, Unavailable
 from .records import CANCELLED, CANCELLED_WITH_ITS_PROCESS, Identity
 
 # How long a heartbeat may not move before others declare its process dead, in seconds.
@@ -21,7 +21,7 @@ LEASE_SECONDS = 15.0
 # An idle process hears the server's clock by it.
 _BEAT_ALONE = f"""
 {process_sql.BEAT} AND ({locking.TRY_SHARED})
-RETURNING cannot_run IS NOT NULL, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+RETURNING cannot_run IS NOT NULL, {SERVERS_NOW}
 """
 
 # The last number that any system gives to a process: C has it in an `int`.

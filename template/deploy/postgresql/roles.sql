@@ -5,6 +5,10 @@
 -- scheduler         for schedulers, workers and commands that act: owns the schema, and so makes and upgrades the tables
 -- scheduler_reader  for Grafana, reports and commands that look: reads every table, also those of later versions
 
+-- Functions and operators are those of PostgreSQL alone. In any other schema its owner may have made one that fits better,
+-- which would be called here, with the administrator's rights. So lines of your own, below, name tables with their schema.
+SET search_path = pg_catalog, pg_temp;
+
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'scheduler') THEN
@@ -41,6 +45,38 @@ ALTER ROLE scheduler_reader SET idle_in_transaction_session_timeout = '60s';
 -- And its connections leave room for those of the schedulers.
 ALTER ROLE scheduler_reader CONNECTION LIMIT 20;
 
+-- Who has a ledger in this database already, in a schema of its own or as the owner of the database, keeps what the rest of
+-- this file takes from others. A table of that name is not enough: whoever may make tables makes one.
+DO $$
+DECLARE
+    found record;
+    owners name[] = '{}';
+BEGIN
+    FOR found IN
+        SELECT pg_get_userbyid(runs.relowner) AS owner, schema.nspname,
+            (pg_has_role(runs.relowner, schema.nspowner, 'USAGE') OR pg_has_role(runs.relowner, here.datdba, 'USAGE'))
+            AND (
+                SELECT count(*) FROM pg_class AS other
+                WHERE other.relnamespace = schema.oid AND other.relowner = runs.relowner
+                    AND other.relname IN ('scheduler_jobs', 'scheduler_ledger_version')
+            ) = 2 AS is_ledger
+        FROM pg_class AS runs JOIN pg_namespace AS schema ON schema.oid = runs.relnamespace
+            JOIN pg_database AS here ON here.datname = current_database()
+        WHERE runs.relname = 'scheduler_runs' AND runs.relkind = 'r'
+        ORDER BY owner, schema.nspname
+    LOOP
+        IF found.is_ledger THEN
+            owners = owners || found.owner;
+            RAISE NOTICE 'the role % has a ledger in the schema %, and may go on with it', found.owner, found.nspname;
+        ELSE
+            RAISE WARNING 'the role % has a table scheduler_runs in the schema %, and no ledger of its own there: it gets no rights',
+                found.owner, found.nspname;
+        END IF;
+    END LOOP;
+    PERFORM set_config('scheduler.owners', owners::text, false);
+END
+$$;
+
 -- Nobody else connects to this database, and nobody makes temporary tables in it: one transaction with many of them
 -- takes all places in the lock table of the server, without which no scheduler goes on. Who else works in this database
 -- gets these rights again below: GRANT CONNECT, TEMPORARY ON DATABASE ... TO ... Only its owner or a superuser may say so.
@@ -53,6 +89,10 @@ BEGIN
         RETURN;
     END IF;
     FOR owner IN SELECT DISTINCT tableowner FROM pg_tables WHERE tablename = 'scheduler_runs' LOOP
+        -- An earlier version of this file gave it to whoever has such a table.
+        EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), owner);
+    END LOOP;
+    FOREACH owner IN ARRAY current_setting('scheduler.owners')::name[] || 'scheduler'::name LOOP
         EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), owner);
     END LOOP;
     EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
@@ -92,7 +132,10 @@ BEGIN
             RAISE WARNING 'no superuser runs this: who may connect to this database can still stop the schedule';
             RETURN;
         END IF;
-        FOR owner IN SELECT 'scheduler' UNION SELECT tableowner FROM pg_tables WHERE tablename = 'scheduler_runs' LOOP
+        FOR owner IN SELECT DISTINCT tableowner FROM pg_tables WHERE tablename = 'scheduler_runs' LOOP
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM %I', taken.signature, owner);
+        END LOOP;
+        FOREACH owner IN ARRAY current_setting('scheduler.owners')::name[] || 'scheduler'::name LOOP
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', taken.signature, owner);
         END LOOP;
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', taken.signature);

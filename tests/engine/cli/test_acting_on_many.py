@@ -124,6 +124,12 @@ def test_a_row_whose_id_nobody_can_ask_for_is_left_out_and_named(jobs: AsyncIOSc
     assert f"4 jobs to be {verb.removesuffix('e')}ed" in done.stderr
 
 
+def test_who_disabled_a_job_does_not_steer_the_terminal(jobs: AsyncIOScheduler) -> None:
+    change(jobs.ledger, "UPDATE scheduler_jobs SET disabled_by = ? WHERE job_id = 'sync_1'", "\x1b]0;me\x07")
+    done = call(jobs, "pause", "*", "--yes")
+    assert "left out: job sync_1 is disabled by \\x1b]0;me\\x07\n" in done.stderr
+
+
 def test_a_no_changes_nothing(jobs: AsyncIOScheduler) -> None:
     done = call(jobs, "pause", "sync_*", answer="n\n")
     assert (done.exit_code, done.stdout) == (1, " n\nnothing was changed\n")

@@ -22,7 +22,7 @@ from everytick.read.schemas import RunRow
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 
-from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
+from histories import HOUR, MINUTE, SECOND, ask, ask_json, prepared, run, write
 from statements import statements
 from waiting import wait_for
 
@@ -54,6 +54,20 @@ def history(scheduler: AsyncIOScheduler) -> AsyncIOScheduler:
         ],
     )
     return scheduler
+
+
+@pytest.mark.parametrize("column", ["state", "reason"])
+def test_a_state_or_a_reason_of_somebody_who_writes_the_ledger_does_not_steer_the_terminal(
+    history: AsyncIOScheduler, column: str
+) -> None:
+    hostile = run("a", BEGIN + HOUR, "skipped", reason="overlap") | {column: "\x1b]0;mine\x07\x9b2J\nok"}
+    write(history.ledger, "scheduler_runs", [hostile])
+    newest = run_rows(history.ledger, 1, RunFilter())[0]["run_id"]
+    for command in (["runs"], ["runs", "--wide"], ["show", str(newest)], ["troubles"], ["why", "a"]):
+        said = ask(history, *command)
+        assert not {"\x1b", "\x07", "\x9b"} & set(said), command
+        assert "\nok" not in said
+    assert "\\x1b]0;mine" in ask(history, "runs")
 
 
 def found(scheduler: AsyncIOScheduler, *options: str) -> list[int]:

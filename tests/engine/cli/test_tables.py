@@ -6,8 +6,9 @@ import sys
 
 import pytest
 from everytick.cli.colours import STATES, coloured
-from everytick.cli.output import print_aside
+from everytick.cli.output import print_aside, print_text, visible_text
 from everytick.cli.table import Column, print_lines, print_sentence, print_table
+from rich.text import Text
 
 ERROR = "HTTPStatusError: Server error '503 Service Unavailable' for url 'https://api.example.org/v1/plants'"
 COLUMNS = [Column("id", is_id=True), Column("seconds", left_out=1), Column("error", least=24)]
@@ -126,6 +127,40 @@ def test_what_would_steer_the_terminal_is_written_out_and_a_terminal_without_sig
     columns.setenv("TERM", "dumb")
     assert printed(capsys, columns, 40, ["\x1b[31m[bold]", "1.5", ERROR]) == [
         "\\x1b[31m[bold]  HTTPStatusError..."
+    ]
+
+
+_STEERING = "\x1b]0;mine\x9b2J\u202e\n  ok  "
+_WRITTEN_OUT = "\\x1b]0;mine\\x9b2J\\x202e   ok"
+
+
+def test_what_would_steer_the_terminal_is_written_out_wherever_it_stands(
+    capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
+) -> None:
+    """Also in cells with a colour of their own, in sentences aside, and as the end of a line."""
+    columns.setenv("COLUMNS", "200")
+    coloured_cell = Text(_STEERING, "red")
+    print_table(_STEERING, [Column("state", is_whole=True)], [[coloured_cell]])
+    title, _forged, _head, _rule, cell, *_ = capsys.readouterr().out.splitlines()
+    assert (title, cell) == (_WRITTEN_OUT.removesuffix("   ok"), _WRITTEN_OUT)
+    print_sentence(f"warning  {_STEERING}", label=9, style="yellow")
+    assert capsys.readouterr().out.rstrip() == f"warning  {_WRITTEN_OUT}"
+    print_lines([_STEERING])
+    assert capsys.readouterr().out.rstrip() == f"  {_WRITTEN_OUT}"
+    print_text(Text(_STEERING.strip(), "red"))
+    print_aside(_STEERING)
+    said = capsys.readouterr()
+    assert said.out.startswith("\\x1b]0;mine\\x9b2J\\x202e\n")
+    assert said.err.startswith("\\x1b]0;mine\\x9b2J\\x202e\n")
+
+
+def test_what_is_written_out_leaves_the_rest_its_colours() -> None:
+    text = Text.assemble(("a\x1bb", "red"), ("c\n", "blue"))
+    shown = visible_text(text, in_one_line=True)
+    assert shown.plain == "a\\x1bbc "
+    assert [(shown.plain[it.start : it.end], it.style) for it in shown.spans if it.style == "blue"] == [
+        ("c", "blue"),
+        (" ", "blue"),
     ]
 
 
