@@ -315,7 +315,7 @@ class _Taker:
             "process_id": self._me.process_id,
             "now": instant,
         }
-        connection.execute(sql.ARCHIVE_ATTEMPT, values)
+        connection.execute(sql.ARCHIVE_CUT, values)
         if connection.execute(sql.TAKE_CUT, values).rowcount == 1:
             held = Claim(*run[:4], run.due, instant, run.attempt + 1, run.crashes + 1)
             self.taken.append(held)

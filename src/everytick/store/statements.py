@@ -175,12 +175,14 @@ SET state = 'claimed', attempt = attempt + 1, crashes = crashes + 1, rerun_until
 WHERE run_id = :run_id AND attempt = :attempt AND rerun_until_us >= :now
 """
 
-ARCHIVE_ATTEMPT = """
+_ARCHIVE = """
 INSERT INTO scheduler_attempts (run_id, attempt, state, process_id, started_us, finished_us, error, traceback)
 SELECT run_id, attempt, state, process_id, started_us, finished_us, error, traceback
-FROM scheduler_runs WHERE run_id = :run_id
-ON CONFLICT DO NOTHING
-"""
+FROM scheduler_runs WHERE run_id = :run_id"""
+ARCHIVE_ATTEMPT = f"{_ARCHIVE} ON CONFLICT DO NOTHING"
+
+# Under the condition of TAKE_CUT: since it was found, another process may have taken it and given it back.
+ARCHIVE_CUT = f"{_ARCHIVE} AND attempt = :attempt AND rerun_until_us >= :now ON CONFLICT DO NOTHING"
 
 # The time of the claim too: a process that was declared dead may have taken the same run once more.
 _HOLDING = """

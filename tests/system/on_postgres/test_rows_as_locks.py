@@ -91,6 +91,35 @@ def test_of_two_processes_that_take_runs_of_a_job_one_gets_its_only_place(world:
     assert found.at_limit == {"job0"}
 
 
+def test_a_cut_off_run_that_another_process_has_meanwhile_taken_and_given_back_is_left_as_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = world.one.rare(lambda inside: requests.run_now(inside, "job0", None))
+    [held] = world.one.take()
+    change(
+        world.ledger,
+        "UPDATE scheduler_runs SET state = 'lost', finished_us = ?, rerun_until_us = ? WHERE run_id = ?",
+        ticks.now(),
+        ticks.now() + 60 * ticks.SECOND,
+        number,
+    )
+    real = locking.locking_jobs
+
+    def give_back(connection: Connection, job_ids: Iterable[str]) -> Any:
+        monkeypatch.undo()
+        [claim] = world.one.take()
+        assert claim.attempt == held.attempt + 1
+        world.one.do(lambda inside: runs.release(inside, world.one.me, [claim]))
+        return real(connection, job_ids)
+
+    # Found as cut off, and not any more when the row of its job is locked.
+    monkeypatch.setattr(locking, "locking_jobs", give_back)
+    assert world.other.take() == []
+    attempts = found_in(world.ledger, "SELECT attempt, state FROM scheduler_attempts ORDER BY attempt")
+    assert attempts == [{"attempt": 1, "state": "lost"}]
+    assert [claim.attempt for claim in world.other.take()] == [2]
+
+
 def test_a_run_does_not_start_beside_one_that_another_process_takes_at_that_moment(world: World) -> None:
     decision = world.other.decision("job0", world.watermark("job0"))
     # Reserved by the other one, as after a jitter.
