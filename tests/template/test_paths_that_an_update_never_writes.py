@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from everytick.update import take
-from everytick.update.never_taken import _hides, _steers
+from everytick.update.never_taken import _hides
 from everytick.update.problem import UpdateError
 from everytick.update.project import Project as Updated
 
@@ -258,39 +258,6 @@ def test_a_text_that_git_would_call_binary_is_refused(evil: Evil, project: Proje
     evil.history.edit("template/Makefile", lambda text: f"{text}# \0\nhidden:\n\ttouch {evil.ran}\n")
     evil.release()
     assert refusal(project) == ["Makefile (`git diff` would not show it, since it is no text any more)"]
-
-
-@pytest.mark.full
-def test_a_line_that_wipes_itself_off_the_terminal_is_refused(evil: Evil, project: Project) -> None:
-    line = f"EVIL := $(shell touch {evil.ran}) # \x1b[2K\r\x1b[1A"
-    # Written as bytes: the end of a line within it stays as it is.
-    file = evil.history.folder / "template/Makefile"
-    file.write_bytes(file.read_bytes() + f"{line}\n".encode())
-    evil.release()
-    said = "`git diff` might not show it as it is, since characters in it steer the terminal"
-    assert refusal(project) == [f"Makefile ({said})"]
-    assert not evil.ran.exists()
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["a\x1b[8m", "a\rb", "a\x7f", "a\x9b2J", "a\u202eb", "a\u2066b", "a\U000e0041b", "a\x08b", "a\x0bb"],
-)
-def test_what_steers_a_terminal_is_seen_in_a_new_line_alone(line: str) -> None:
-    before, after = b"one\ntwo\n", f"one\n{line}\ntwo\n".encode()
-    assert _steers(before, after)
-    assert _steers(b"", after)
-    # What was there already is the user's own.
-    assert not _steers(after, after + b"three\n")
-
-
-def test_tabulators_ends_of_lines_and_all_letters_steer_nothing() -> None:
-    text = "a:\n\tmake\r\n\x0c\nnaïve, 日本, שלום, 👨\u200d👩\u200d👧\n"
-    assert not _steers(b"one\n", text.encode())
-    # A new picture is no text; a text in another encoding is looked at as far as it can be.
-    assert not _steers(b"", b"\x89PNG\x1b\xff")
-    assert not _steers(b"one\n", "naïve\n".encode("latin-1"))
-    assert _steers(b"one\n", "naïve\x1b\n".encode("latin-1"))
 
 
 @pytest.mark.full

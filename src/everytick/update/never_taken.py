@@ -25,13 +25,6 @@ _SECRETS = re.compile(r"\.env(?!\.example$).*|.*\.env", re.DOTALL)
 # drivers, filters, `ident` and macros keep changes out of `git diff`.
 _HIDES_NOTHING = re.compile(r"[-!]?text(=auto)?|!?eol(=(lf|crlf))?|diff")
 
-# What steers a terminal, or turns the direction of writing: git shows it as it is, so that a terminal may
-# show another change, or none. Not tabulators and form feeds, nor the ends of lines of Windows.
-_STEERS = re.compile(
-    r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]|\r(?!\Z)"
-    r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\U000e0001-\U000e007f]"
-)
-
 
 def is_gits_own(name: str) -> bool:
     """Return whether a path is a repository's, or lies in one."""
@@ -108,20 +101,7 @@ def _by_look(root: Path, merged: Path, name: str) -> str | None:
             return "it would keep changes out of `git diff`"
     if before and b"\0" not in before and b"\0" in after:
         return "`git diff` would not show it, since it is no text any more"
-    if b"\0" not in after and _steers(before, after):
-        return "`git diff` might not show it as it is, since characters in it steer the terminal"
     return None
-
-
-def _steers(before: bytes, after: bytes) -> bool:
-    """Return whether a new line of a text has what steers a terminal. A new file is text if it is UTF-8."""
-    known = set(before.split(b"\n"))
-    try:
-        text = after.decode("utf-8", "surrogateescape" if before else "strict")
-    except UnicodeDecodeError:
-        return False
-    new = (line for line in text.split("\n") if line.encode("utf-8", "surrogateescape") not in known)
-    return any(_STEERS.search(line) for line in new)
 
 
 def _hides(line: str) -> bool:
