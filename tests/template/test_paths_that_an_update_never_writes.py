@@ -197,7 +197,7 @@ def test_what_git_ignores_is_refused(evil: Evil, project: Project) -> None:
 
 @pytest.mark.full
 def test_what_the_update_itself_would_let_git_ignore_is_refused(evil: Evil, project: Project) -> None:
-    evil.history.edit("template/.gitignore", lambda text: text.replace("/dist/", "/dist/\n/hidden.py"))
+    evil.history.edit("template/.gitignore.jinja", lambda text: text.replace("/dist/", "/dist/\n/hidden.py"))
     evil.write("hidden.py", "import os\n")
     evil.release()
     assert refusal(project) == ["hidden.py (git ignores it)"]
