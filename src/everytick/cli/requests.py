@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from everytick.app import typed
+from everytick.app import typed, typed_for
 
 from . import completion
 from .arguments import AsJson, JobId, Note, OfJobs, Since, Until, Yes, is_run_number, moment, run_number, span
@@ -107,11 +107,9 @@ def _not_failed(run: str | None) -> str:
     """Return the sentence for who wants to try again neither one run nor, by --failed, many."""
     if run is None:
         return "say which run: its number, or --failed for all that failed"
-    import shlex
-
     from everytick.text.wording import not_a_run
 
-    command = f"{typed('retry')} --failed {shlex.quote(run)}"
+    command = typed_for(run, "retry --failed")
     return f"{not_a_run(run)}; if it is a job, all of its runs that failed: {command}"
 
 
@@ -248,15 +246,13 @@ def _asked(
 
 
 def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
-    import shlex
-
     from everytick.read.resuming import paused_job
 
     not_waited = f"run {run_id} is not waited for, and the request stays on record until"
     paused = paused_job(ledger, run_id)
     if paused is None:
         return f"error: {nobody_up(ledger)}: {not_waited} one is started ({typed('run')})"
-    resuming = f"{typed('resume')} {shlex.quote(paused)}"
+    resuming = typed_for(paused, "resume")
     return f"error: the job {paused} is paused: {not_waited} it is resumed ({resuming})"
 
 
