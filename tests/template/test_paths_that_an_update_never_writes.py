@@ -271,7 +271,7 @@ def test_a_text_that_would_hide_its_lines_on_a_terminal_is_refused(
     evil.write("app/\u2066new.py", "import os\n")
     evil.release()
     steers = "(`git diff` might not show it, since it has characters that steer a terminal)"
-    assert refusal(project) == [f"'app/\\u2066new.py' {steers}", f"Makefile {steers}", f"app/new.py {steers}"]
+    assert refusal(project) == [f"Makefile {steers}", f"app/new.py {steers}", f"'app/\\u2066new.py' {steers}"]
     assert taken == []
 
 
