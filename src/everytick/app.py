@@ -242,6 +242,16 @@ def typed(command: str) -> str:
     return f"{current().command} {command}"
 
 
+def typed_for(job_id: str, command: str, options: str = "") -> str:
+    """Return a command about a job as a person types it, such as `python -m app why tick --run 4`.
+
+    An id that begins with a hyphen is not read as an option then.
+    """
+    job = shlex.quote(job_id)
+    words = [command, options, "--", job] if job_id.startswith("-") else [command, job, options]
+    return typed(" ".join(filter(None, words)))
+
+
 def find(reference: str | None = None, *, folder: Path | None = None, command: bool = False) -> Application:
     """Return the application of a process that registered none.
 

@@ -106,14 +106,23 @@ def test_with_on_crash_skip_it_stays_lost(app: Application) -> None:
 
 
 @pytest.mark.full
-def test_a_run_that_kills_its_process_is_given_up_after_three_more(app: Application) -> None:
-    app.tasks(
-        "import os\ndef deadly() -> None:\n    open('marks.txt', 'a').write('start\\n')\n    os._exit(7)\n"
-    )
+@pytest.mark.parametrize(
+    ("deadly", "code"),
+    [
+        ("os._exit(7)", 7),
+        # Meant as a bound for the call, but nothing takes the signal.
+        ("signal.setitimer(signal.ITIMER_REAL, 0.05); time.sleep(60)", -signal.SIGALRM),
+    ],
+)
+def test_a_run_that_kills_its_process_is_given_up_after_three_more(
+    app: Application, deadly: str, code: int
+) -> None:
+    mark = "open('marks.txt', 'a').write('start\\n')"
+    app.tasks(f"import os, signal, time\ndef deadly() -> None:\n    {mark}; {deadly}\n")
     once_soon(app, "deadly")
     for number in range(1, 5):
         process = app.start()
-        process.popen.wait(30)
+        assert process.popen.wait(30) == code
         assert len((app.folder / "marks.txt").read_text().split()) == number
     with app.running():
         wait_for(lambda: app.recorded("lost"), "being given up")

@@ -108,7 +108,7 @@ BREACHES = {
         ),
         IGNORED,
     ),
-    "2 a path that users edit is renamed without a word": ("template/.gitignore", None, PATHS),
+    "2 a path that users edit is renamed without a word": ("template/.gitignore.jinja", None, PATHS),
     "3 a name that files of users import is gone": (
         "src/everytick/__init__.py",
         without('    "current_run": "engine.context",\n'),

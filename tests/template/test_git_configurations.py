@@ -75,7 +75,7 @@ def mine(history: TemplateHistory, project: Project) -> Project:
     history.edit("template/.env.example.jinja", put("\n# yours: settings", THEIRS))
     history.edit("template/Makefile", put("\n# yours: targets", THEIRS))
     history.edit("template/pyproject.toml.jinja", put("\n# yours: settings", THEIRS))
-    history.edit("template/.gitignore", put("\n# yours: patterns", THEIRS))
+    history.edit("template/.gitignore.jinja", put("\n# yours: patterns", THEIRS))
     history.edit("template/app/__init__.py", add(THEIRS))
     history.release("2.0.0")
     return project

@@ -247,7 +247,7 @@ def test_lines_below_a_separator_never_conflict(history: TemplateHistory, deploy
 
     for number in (2, 3):
         history.edit("template/Makefile", put("\n# yours: targets", f"\n# release {number}\n"))
-        history.edit("template/.gitignore", put("\n# yours: patterns", f"/release-{number}/\n"))
+        history.edit("template/.gitignore.jinja", put("\n# yours: patterns", f"/release-{number}/\n"))
         history.edit("template/.env.example.jinja", put("\n# yours: settings", f"# RELEASE_{number}=1\n"))
         pyproject = "template/pyproject.toml.jinja"
         history.edit(pyproject, put("    # yours: packages", f'    "release-{number}",\n'))

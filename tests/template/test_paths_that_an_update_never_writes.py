@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from everytick.update import take
-from everytick.update.never_taken import _hides
+from everytick.update.never_taken import _by_look, _hides
 from everytick.update.problem import UpdateError
 from everytick.update.project import Project as Updated
 
@@ -197,7 +197,7 @@ def test_what_git_ignores_is_refused(evil: Evil, project: Project) -> None:
 
 @pytest.mark.full
 def test_what_the_update_itself_would_let_git_ignore_is_refused(evil: Evil, project: Project) -> None:
-    evil.history.edit("template/.gitignore", lambda text: text.replace("/dist/", "/dist/\n/hidden.py"))
+    evil.history.edit("template/.gitignore.jinja", lambda text: text.replace("/dist/", "/dist/\n/hidden.py"))
     evil.write("hidden.py", "import os\n")
     evil.release()
     assert refusal(project) == ["hidden.py (git ignores it)"]
@@ -258,6 +258,61 @@ def test_a_text_that_git_would_call_binary_is_refused(evil: Evil, project: Proje
     evil.history.edit("template/Makefile", lambda text: f"{text}# \0\nhidden:\n\ttouch {evil.ran}\n")
     evil.release()
     assert refusal(project) == ["Makefile (`git diff` would not show it, since it is no text any more)"]
+
+
+@pytest.mark.full
+def test_a_text_that_would_hide_its_lines_on_a_terminal_is_refused(
+    evil: Evil, project: Project, taken: list[str]
+) -> None:
+    """The line that runs with each `make` is wiped away again where `git diff` goes to a terminal."""
+    hidden = f"EVIL := $(shell touch {evil.ran}) # \x1b[2K\r\x1b[1A\n"
+    evil.history.edit("template/Makefile", lambda text: f"{hidden}{text}")
+    evil.write("app/new.py", "# \x1b[8m\nimport os\n")
+    evil.write("app/\u2066new.py", "import os\n")
+    evil.release()
+    steers = "(`git diff` might not show it, since it has characters that steer a terminal)"
+    assert refusal(project) == [f"Makefile {steers}", f"app/new.py {steers}", f"'app/\\u2066new.py' {steers}"]
+    assert taken == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"import os  # \x1b[2K\x1b[1A\n",
+        b"import os\b\b\b\b\b\b\b\b\b#\n",
+        b"import os\r# what is meant is here\n",
+        b"import os # \xc2\x9b2K\n",
+        b"import os # \x9b2K, and bytes that are no UTF-8: \xff\n",
+        "import os # \u202e\n".encode(),
+        "x = 1 # \u2028\n".encode(),
+        b"x = 1\n" * 2_000 + b"\x1b[8mimport os\n" + b"\0",
+    ],
+)
+def test_whatever_steers_a_terminal_is_seen_in_a_text(tmp_path: Path, content: bytes) -> None:
+    for folder in ("mine", "theirs"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "theirs/x.py").write_bytes(content)
+    assert "steer a terminal" in (_by_look(tmp_path / "mine", tmp_path / "theirs", "x.py") or "nothing")
+    (tmp_path / "theirs/link").symlink_to("app/\x1b[99A\x1b[J/../core")
+    assert "steer a terminal" in (_by_look(tmp_path / "mine", tmp_path / "theirs", "link") or "nothing")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeffx = 1\r\n\ty = 'Gießkanne, \u00a0\U0001f468\u200d\U0001f469\u200d\U0001f467'\r\n".encode(),
+        "# Gießkanne\n".encode("latin-1"),
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        b"new = 1\n# mine: \x1b[1m\r\n",
+        b"",
+    ],
+)
+def test_a_text_that_steers_nothing_is_taken(tmp_path: Path, content: bytes) -> None:
+    for folder in ("mine", "theirs"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "mine/x.py").write_bytes(b"# mine: \x1b[1m\n" if b"mine" in content else b"")
+    (tmp_path / "theirs/x.py").write_bytes(content)
+    assert _by_look(tmp_path / "mine", tmp_path / "theirs", "x.py") is None
 
 
 @pytest.mark.full

@@ -35,6 +35,8 @@ SECRETS = [
 SECRETS += [f".env.{'example'[:length]}" for length in range(7)]
 SECRETS += [f"secret.{'example'[:length]}.yaml" for length in range(7)]
 SECRETS += [f".env.example{more}" for more in (".local", ".bak", "2", "s", "~", "-prod")]
+# Also one that begins as the template's own file does.
+SECRETS += [f".env.example{'.jinja2'[:length]}" for length in range(1, 8)]
 SECRETS += ["deploy/.env.example.local", "secret.example.yml", "secret.example2.yaml", "secret.examples.yml"]
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 

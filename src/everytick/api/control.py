@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shlex
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -12,8 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
-from everytick import app
-from everytick.app import typed
+from everytick.app import typed, typed_for
 from everytick.call_site import call_site, fail, failing
 from everytick.engine import registry
 from everytick.engine.registry import Change
@@ -222,7 +220,7 @@ class JobControl(BackfillRequests, JobDeclarations):
         check_note(note)
         self._need_running(
             "resume_job()",
-            f"a pause lasts until it is ended: {app.typed('resume')} {shlex.quote(str(job_id))}",
+            f"a pause lasts until it is ended: {typed_for(str(job_id), 'resume')}",
         )
         schedule = self._own_schedule(job_id)
 

@@ -37,6 +37,17 @@ def run(application: Application | None, name: str | None) -> None:
         _stop(problem, 2)
     except LedgerError as problem:
         _stop(problem, 1)
+    except Exception as problem:
+        if not _is_asked_to_complete():
+            raise
+        # Typer takes for granted what its script sets, such as COMP_WORDS.
+        what = f"what the shell asks to complete cannot be read ({type(problem).__name__}: {problem})"
+        _stop(ConfigurationError(f"{what}: the script that --show-completion prints asks for it"), 2)
+
+
+def _is_asked_to_complete() -> bool:
+    asked = (value for name, value in os.environ.items() if name.endswith("_COMPLETE"))
+    return any(value.startswith("complete_") for value in asked)
 
 
 def _command(application: Application | None, name: str | None) -> None:

@@ -40,12 +40,11 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Explain why a job ran at a time, or did not."""
-    import shlex
     from functools import partial
 
     from everytick import explain
     from everytick.api.loading import load_schedule_for_command
-    from everytick.app import typed
+    from everytick.app import typed_for
     from everytick.errors import ConfigurationError
     from everytick.ledger import open_ledger
     from everytick.settings import settings
@@ -71,7 +70,7 @@ def why(
     for sentence in found.sentences:
         print_sentence(sentence, [job_id])
     if found.nearest is not None:
-        print_text(f"About the nearest: {typed('why')} {shlex.quote(job_id)} {found.nearest}")
+        print_text(f"About the nearest: {typed_for(job_id, 'why')} {found.nearest}")
 
 
 @commands.command()

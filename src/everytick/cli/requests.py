@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from everytick.app import typed
+from everytick.app import typed, typed_for
 
 from . import completion
 from .arguments import AsJson, JobId, Note, OfJobs, Since, Until, Yes, is_run_number, moment, run_number, span
@@ -106,11 +106,9 @@ def _not_failed(run: str | None) -> str:
     """Return the sentence for who wants to try again neither one run nor, by --failed, many."""
     if run is None:
         return "say which run: its number, or --failed for all that failed"
-    import shlex
-
     from everytick.text.wording import not_a_run
 
-    command = f"{typed('retry')} --failed {shlex.quote(run)}"
+    command = typed_for(run, "retry --failed")
     return f"{not_a_run(run)}; if it is a job, all of its runs that failed: {command}"
 
 
@@ -247,8 +245,6 @@ def _asked(run_id: int, sentence: str, *, wait: bool, as_json: bool, wanted: str
 
 
 def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
-    import shlex
-
     from everytick.read.processes import someone_is_up
     from everytick.read.prospects import prospect_in
     from everytick.read.resuming import paused_job
@@ -256,7 +252,7 @@ def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
 
     on_record = "is not waited for, and the request stays on record"
     if paused := paused_job(ledger, run_id):
-        resuming = f"{typed('resume')} {shlex.quote(paused)}"
+        resuming = typed_for(paused, "resume")
         return f"error: the job {paused} is paused: run {run_id} {on_record} until it is resumed ({resuming})"
     if someone_is_up(ledger):
         waits = prospect_in(ledger, run_id, settings()).sentence

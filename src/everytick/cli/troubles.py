@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from everytick.app import typed
+from everytick.app import typed, typed_for
 from everytick.text.wording import counted
 
 from . import completion
@@ -140,9 +139,8 @@ def _print_further(found: Troubles, zone: tzinfo) -> None:
             print_sentence(f"more: {typed(one.listing(zone))}")
         return
     first = found.jobs.rows[0]
-    job_id = shlex.quote(first.job_id)
     if first.run_id is None:
-        print_sentence(f"more: {typed('why')} {job_id}", [first.job_id])
+        print_sentence(f"more: {typed_for(first.job_id, 'why')}", [first.job_id])
     else:
-        asked = f"{typed('why')} {job_id} --run {first.run_id}"
+        asked = typed_for(first.job_id, "why", f"--run {first.run_id}")
         print_sentence(f"more: {typed('show')} {first.run_id}, {asked}", [first.job_id])

@@ -20,6 +20,7 @@ from pathlib import Path
 from everytick.errors import LedgerError
 from everytick.masking import hide
 from everytick.system import system
+from everytick.system.machine import make_private_folder
 from everytick.text.wording import one_line
 
 from .settings import SHORTEST_TOKEN, DashboardSettings
@@ -288,7 +289,8 @@ def token_file(folder: Path) -> Path:
 
 def _kept_token(path: Path) -> tuple[str, bool]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        # As the ledger does, which may come into it only later.
+        make_private_folder(path.parent)
         made = _make_token(path)
         token = _patiently_read(path)
         if os.name == "posix" and path.stat().st_mode & 0o077:

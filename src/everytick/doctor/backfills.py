@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from everytick.app import typed
+from everytick.app import typed, typed_for
 from everytick.model import ticks
 from everytick.read.backfills import list_backfills, obstacle, standing_still
 from everytick.read.schemas import Backfill
@@ -55,7 +55,7 @@ def _waits(row: Backfill) -> Iterator[Finding]:
     why = obstacle(row)
     because = f": {row['cannot_run']}" if why == "cannot run" else ""
     what = f"waits, {_left(row)}: its job {why}{because}"
-    right = typed(f"resume {shlex.quote(row['job_id'])}") if why == "is paused" else None
+    right = typed_for(row["job_id"], "resume") if why == "is paused" else None
     yield _finding("warning" if because else "note", row, what, right)
 
 

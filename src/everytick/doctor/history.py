@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from everytick.app import typed
+from everytick.app import typed, typed_for
 from everytick.model import ticks
 from everytick.model.functions import takes_other_arguments
 from everytick.model.job import Job
@@ -73,7 +72,7 @@ def examine_history(connection: Reader, declared: Declared, now: int, zone: Any)
 
 def _missed(job: Missed, now: int, zone: Any, where: str) -> Finding:
     what = f"job {job.job_id}: {job.sentence(zone, now)}"
-    right = f"{typed('run-now')} {shlex.quote(job.job_id)} --tick {instant_typed(job.tick, zone)}"
+    right = typed_for(job.job_id, "run-now", f"--tick {instant_typed(job.tick, zone)}")
     return Finding("warning", "missed", what, where, right)
 
 
@@ -100,7 +99,7 @@ def _no_longer_added(
             f"job {job_id} was added at each start by {code}, last at {at(row.at_us, zone)}, and by none of"
             " the processes that are up: its code is gone, and the job goes on"
         )
-        yield Finding("warning", "no longer added", what, code, typed(f"remove {shlex.quote(job_id)}"))
+        yield Finding("warning", "no longer added", what, code, typed_for(job_id, "remove"))
 
 
 def _zone(job: KnownJob, where: str) -> Iterator[Finding]:
@@ -118,8 +117,7 @@ def _pause(job: KnownJob, now: int, zone: Any, where: str) -> Iterator[Finding]:
     if not job.paused or job.row.pause_note or now - job.row.paused_us <= _LONG_PAUSE:
         return
     what = f"job {job.id} is paused since {at(job.row.paused_us, zone)}, without a note that says why"
-    pasted = shlex.quote(job.id)
-    right = f"{typed('resume')} {pasted}, or {typed('pause')} {pasted} --note TEXT"
+    right = f"{typed_for(job.id, 'resume')}, or {typed_for(job.id, 'pause', '--note TEXT')}"
     yield Finding("warning", "pause", what, where, right)
 
 

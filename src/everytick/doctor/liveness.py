@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from everytick import liveness
-from everytick.app import typed
+from everytick.app import typed, typed_for
 from everytick.model import ticks
 from everytick.model.group_limits import SETTING
 from everytick.model.job_filter import DISABLED, ENABLED
@@ -211,7 +211,7 @@ def examine_runs(connection: Reader, now: int, zone: Any) -> list[Finding]:
             f"unfinished for more than {duration(_OLD)}: {counted(len(unfinished), 'run')}; the oldest is run"
             f" {oldest.run_id} of {oldest.job_id}, {oldest.state}, due since {at(oldest.due_us, zone)}"
         )
-        right = f"{typed('why')} {shlex.quote(oldest.job_id)} --run {oldest.run_id}"
+        right = typed_for(oldest.job_id, "why", f"--run {oldest.run_id}")
         found.append(Finding("warning", "runs", what, f"job {oldest.job_id}", right))
     lost, again = count_lost(connection, now - _RECENT)
     tried = f"lost within a day and begun again: {counted(sum(again.values()), 'run')}, of {', '.join(again)}"

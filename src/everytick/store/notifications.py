@@ -63,6 +63,6 @@ def leave_out() -> None:
 def _send(connection: Connection, statement: str) -> None:
     if not is_on_server(connection) or are_left_out():
         return
-    # Outside of a transaction. In one it is the COMMIT that fails, and `in_transaction` tries all of it again.
+    # Outside of a transaction. In one the COMMIT fails, and `in_transaction` tries all of it again.
     with suppress(Unheard):
         connection.execute(statement)

@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from everytick.errors import FORKED, NO_FILE_HANDLES, ConfigurationError, LedgerError, LedgerUnavailable
 from everytick.system import system
+from everytick.system.machine import make_private_folder
 
 from . import unreadable
 from .checkpoints import LAST_RESORT, Checkpoints
@@ -126,7 +127,7 @@ class SqliteLedger(Ledger):
         As the ledger itself the copy, and a folder that is made for it, are for this user alone. A file that
         is there keeps its rights.
         """
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(target.parent)
         target.touch(mode=0o600)
         with closing(self.connect(read_only=True)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
@@ -230,7 +231,7 @@ class SqliteLedger(Ledger):
         try:
             # For this user alone: who writes the ledger decides what runs. SQLite gives the files beside it
             # the same rights. A folder and a file that are there keep theirs.
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self.folder)
             what = f"the ledger {self.path} {'is not writable' if self.path.exists() else 'cannot be made'}"
             self.path.touch(mode=0o600)
         except OSError as problem:

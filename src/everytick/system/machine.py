@@ -86,6 +86,21 @@ def _is_defunct(pid: int) -> bool:
     return stat.rpartition(b")")[2].split()[:1] in ([b"Z"], [b"X"])
 
 
+def make_private_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for the user of this process alone.
+
+    One that is there keeps its rights.
+
+    Raises:
+        OSError: it cannot be made, or there is a file of that name.
+    """
+    # Not by `parents=True`: the folders above would have the rights that everybody's files have.
+    for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    # The error for a file of that name.
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def has_file_handles(number: int) -> bool:
     """Return whether this process can open that number of further files."""
     opened: list[int] = []

@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from everytick.text.wording import without_control
+
 from . import plain_git
 from .never_taken import GITS_OWN
 from .problem import UpdateError, without_credentials
@@ -23,6 +25,7 @@ _REQUIREMENT = f"copier>={FLOOR}"
 # Wherever Copier renders, it runs git.
 _WITHOUT_GITS_OWN = [it for pattern in GITS_OWN for it in ("--exclude", pattern)]
 _TRACEBACK = "Traceback (most recent call last):"
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 class Copier:
@@ -126,7 +129,7 @@ class Copier:
         answers = self._project.answers_file.read_text(encoding="utf-8")
         with TemporaryDirectory(prefix="everytick-names-") as name:
             done = self._copy(source, ref, answers, Path(name).resolve() / "made", "--pretend")
-        return re.findall(r"^ +create  (.+)$", re.sub(r"\x1b\[[\d;]*m", "", done.stderr), re.MULTILINE)
+        return re.findall(r"^ +create  (.+)$", _COLOURS.sub("", done.stderr), re.MULTILINE)
 
     def _copy(
         self, source: str, ref: str | None, answers: str, into: Path, *options: str
@@ -170,7 +173,9 @@ class Copier:
                 text = line.decode(errors="replace")
                 printed += text
                 if _TRACEBACK not in printed:
-                    print(without_credentials(text), end="", file=sys.stderr, flush=True)
+                    # Copier colours it, and repeats what the template has.
+                    plain = without_control(_COLOURS.sub("", text.replace("\r\n", "\n")))
+                    print(without_credentials(plain), end="", file=sys.stderr, flush=True)
         return process.returncode, printed
 
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
+from everytick.text.wording import without_control
+
 from .project import Project
 
 # What HFS leaves out when it compares names, so that `.g<U+200C>it` is `.git` there.
@@ -92,16 +94,43 @@ def _by_kind(merged: Path, name: str) -> str | None:
 def _by_look(root: Path, merged: Path, name: str) -> str | None:
     """Return why `git diff` would not show what a file brings; None if it would."""
     mine, theirs = root / name, merged / name
-    if theirs.is_symlink() or not theirs.is_file():
-        return None
-    before, after = mine.read_bytes() if mine.is_file() else b"", theirs.read_bytes()
+    before, after = _content(mine), _content(theirs)
     if theirs.name.casefold() == ".gitattributes":
         known = before.split(b"\n")
         if any(_hides(line.decode("utf-8", "replace")) for line in after.split(b"\n") if line not in known):
             return "it would keep changes out of `git diff`"
     if before and b"\0" not in before and b"\0" in after:
         return "`git diff` would not show it, since it is no text any more"
+    if without_control(name) != name or (_is_text(after) and _steers(before, after)):
+        return "`git diff` might not show it, since it has characters that steer a terminal"
     return None
+
+
+def _content(path: Path) -> bytes:
+    """Return what `git diff` shows of a path: what a file holds, or where a link leads."""
+    if path.is_symlink():
+        return os.fsencode(os.readlink(path))
+    return path.read_bytes() if path.is_file() else b""
+
+
+def _is_text(content: bytes) -> bool:
+    # As git decides it.
+    return b"\0" not in content[:8_000]
+
+
+def _steers(before: bytes, after: bytes) -> bool:
+    """Return whether a line that a file did not have would hide itself, or others, on a terminal."""
+    known = set(_lines(before))
+    return any(without_control(line) != line for line in _lines(after) if line not in known)
+
+
+def _lines(content: bytes) -> list[str]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # So the controls of eight bits are seen as such.
+        text = content.decode("latin-1")
+    return text.replace("\r\n", "\n").split("\n")
 
 
 def _hides(line: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from everytick.app import Application, find
+from everytick.cli import entry
 from everytick.command_line import as_called, python, script
 
 
@@ -141,3 +142,26 @@ def test_everytick_is_shown_as_it_was_called(
     monkeypatch.setattr(sys, "argv", [words[0], "--app", "shop:create", "jobs"])
     monkeypatch.setattr(sys, "orig_argv", [*first, "--app", "shop:create", "jobs"])
     assert find("shop:create", command=True).command == f"{' '.join(words)} --app shop:create"
+
+
+@pytest.mark.parametrize(
+    ("set_by_bash", "said"),
+    [({}, "KeyError: 'COMP_WORDS'"), ({"COMP_WORDS": "everytick jo", "COMP_CWORD": "x"}, "ValueError: ")],
+)
+def test_a_completion_without_what_bash_sets_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    set_by_bash: dict[str, str],
+    said: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["everytick"])
+    for name in ("COMP_WORDS", "COMP_CWORD"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"_EVERYTICK_COMPLETE": "complete_bash", **set_by_bash}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as end:
+        entry.run(None, "everytick")
+    assert end.value.code == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"error: what the shell asks to complete cannot be read ({said}")

@@ -80,13 +80,19 @@ def test_failures_are_forgotten_after_a_minute_and_by_address() -> None:
 
 
 def test_a_token_is_made_once_and_nobody_else_may_read_it(tmp_path: Path) -> None:
-    chosen, folder = DashboardSettings(), tmp_path / "data"
-    _authenticator, token, made = open_authenticator(chosen, folder)
+    chosen, folder = DashboardSettings(), tmp_path / "new" / "data"
+    before = os.umask(0o022)
+    try:
+        _authenticator, token, made = open_authenticator(chosen, folder)
+    finally:
+        os.umask(before)
     assert made
     assert len(token) >= 40
     assert open_authenticator(chosen, folder)[1:] == (token, False)
     if os.name == "posix":
         assert stat.S_IMODE(token_file(folder).stat().st_mode) == 0o600
+        # The ledger may come into this folder only later.
+        assert [stat.S_IMODE(it.stat().st_mode) for it in (folder, folder.parent)] == [0o700, 0o700]
         token_file(folder).chmod(0o644)
         open_authenticator(chosen, folder)
         assert stat.S_IMODE(token_file(folder).stat().st_mode) == 0o600

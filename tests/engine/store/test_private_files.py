@@ -37,6 +37,20 @@ def test_a_new_ledger_is_its_users_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have other rights")
+def test_folders_above_a_new_ledger_or_copy_are_its_users_alone_too(tmp_path: Path) -> None:
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'shop' / 'state' / 'ledger.db'}")
+    assert isinstance(ledger, SqliteLedger)
+    before = os.umask(0)
+    try:
+        ledger.prepare()
+        ledger.copy_to(tmp_path / "backups" / "weekly" / "copy.db")
+    finally:
+        os.umask(before)
+    made = ["shop", "shop/state", "backups", "backups/weekly"]
+    assert {name: rights(tmp_path / name) for name in made} == dict.fromkeys(made, "0o700")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have other rights")
 def test_a_copy_of_the_ledger_is_its_users_alone_too(tmp_path: Path) -> None:
     ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
