@@ -29,6 +29,7 @@ Its operations, each inside of a transaction:
 - `backfills`, `backfill_statements`: requests for runs of past ticks, and the SQL about them
 - `disabled`: the jobs that no process is set to run
 - `not_begun`: the runs that are due and have not begun
+- `makers`: who may make functions where the statements look for those of PostgreSQL
 - `notifications`: how processes tell each other that there is something to look for
 - `pruning`: removes old rows
 - `sign_outs`: the sessions of the dashboard that were ended

@@ -159,7 +159,7 @@ class Ledger(ABC):
         """Return the bytes that its parts take on the disk, by name."""
 
     def remarks(self) -> list[str]:
-        """Return sentences on what is not right with the place of the ledger, for a start to warn of.
+        """Return sentences on faults of the place of the ledger, for a start to warn of.
 
         Raises:
             LedgerError: it does not answer.

@@ -1,9 +1,9 @@
 """Who may make functions where the ledger's statements look for those of PostgreSQL.
 
 A statement names functions and operators without a schema. PostgreSQL looks for them in its own and in those
-of the search path, and calls the one whose types fit best, with the rights of who asks. So whoever may make
-one in such a schema acts as the role of the schedulers. On PostgreSQL 13 and 14, and in databases that are as
-old, everybody may in the schema `public`.
+of the search path, and calls the one whose types fit best, with the rights of who asks. So a role that may
+make one in such a schema acts as the role of the schedulers. On PostgreSQL 13 and 14, and in databases that
+are as old, everybody may in the schema `public`.
 """
 
 from __future__ import annotations

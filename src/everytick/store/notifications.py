@@ -4,7 +4,7 @@ A notification says no more than that: the rest stands in the ledger. Requests o
 own transaction. Claims and outcomes are told of after theirs, by the writer, since notifications make commits
 wait for each other.
 
-The server keeps notifications until all who listen have taken them. Whoever may connect to one of its
+The server keeps notifications until all who listen have taken them. Each role that may connect to one of its
 databases can fill that room, by many of them and a session that listens and takes none; then each transaction
 with a notification fails. So it is tried again without, and for a while none is sent.
 """
@@ -15,6 +15,7 @@ import math
 from contextlib import suppress
 
 from everytick.system import system
+from everytick.text.durations import duration_of_seconds
 from loguru import logger
 
 from .connections import Connection, Unheard, is_on_server
@@ -54,8 +55,8 @@ def leave_out() -> None:
     if not are_left_out():
         logger.warning(
             "the server's queue of notifications is full, by a session of any of its databases that listens"
-            " and stays in a transaction: this process sends none for {:.0f} s, and looks each second",
-            _LEFT_OUT_SECONDS,
+            " and stays in a transaction: this process sends none for {}, and looks each second",
+            duration_of_seconds(_LEFT_OUT_SECONDS),
         )
     _left_out_until = system.monotonic() + _LEFT_OUT_SECONDS
 

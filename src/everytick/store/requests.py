@@ -53,7 +53,7 @@ def cancel(connection: Connection, run_id: int, error: str) -> str:
 def cancel_waiting(connection: Connection, job_ids: list[str], now: int) -> None:
     """Cancel the runs of removed jobs that wait; one that a person had tried again is again as it ended."""
     rows = [(job_id,) for job_id in job_ids]
-    for (run_id,) in sql.LIST_TRIED_AGAIN.execute(connection, rows):
+    for (run_id,) in sorted(sql.LIST_TRIED_AGAIN.execute(connection, rows)):
         _restore(connection, run_id, asked=None)
     sql.CANCEL_WAITING.execute(connection, rows, now=now)
 

@@ -21,7 +21,6 @@ LIST_TRIED_AGAIN = Bulk(
 SELECT run_id FROM scheduler_runs
 WHERE state IN ('queued', 'retrying') AND state = 'queued' AND attempt > 1
   AND (job_id IN (SELECT job FROM GIVEN AS given)) IS TRUE
-ORDER BY run_id
 """,
     job="text",
 )
