@@ -130,8 +130,8 @@ TestOfferApi = told_again(
     "test_offer_api",
     "test_a_program_previews_adds_changes_and_removes",
     "test_an_id_may_have_any_characters_that_are_seen",
-    "test_what_cannot_be_added_is_one_sentence",
 )
+TestOfferApiRefusals = told_again("test_offer_api_refusals", "test_what_cannot_be_added_is_one_sentence")
 TestOverlap = told_again(
     "test_overlap",
     "test_a_retry_waits_for_its_turn_and_replaces_nothing",
