@@ -24,6 +24,9 @@ from everytick.text.durations import exact_seconds
 _PATIENCE, _MOMENT = 1.0, 0.1
 # How many exceptions are shown that belong to one: causes, contexts, parts of groups.
 _MOST_PARTS = 100
+# How many of them in a chain. The loop writes them into the log: that takes a twentieth of a second for so
+# long a chain, and grows with the square of it.
+_LONGEST_CHAIN = 30
 _PLAIN = (str, int, float, bool, bytes, type(None), type(Path()))
 _OWN_WORDS = {
     kind.__str__
@@ -115,16 +118,16 @@ def type_name(problem: BaseException) -> str:
 def _is_safe(problem: BaseException) -> bool:
     """Return whether the text of an exception, and of all that belong to it, is made by Python alone."""
     try:
-        todo, seen = [problem], set[int]()
+        todo, seen = [(problem, 0)], set[int]()
         while todo:
-            one = todo.pop()
+            one, depth = todo.pop()
             # What belongs to a copy are copies.
             if id(one) in seen or issubclass(type(one), _Copy):
                 continue
             seen.add(id(one))
-            if len(seen) > _MOST_PARTS or not _is_plain(one):
+            if len(seen) > _MOST_PARTS or depth > _LONGEST_CHAIN or not _is_plain(one):
                 return False
-            todo += _related(one)
+            todo += [(other, depth + 1) for other in _related(one)]
     except BaseException:
         # Its class answers with code of its own.
         return False
@@ -191,19 +194,21 @@ def _copy(problem: BaseException) -> BaseException:
         return _named(problem, f"(it cannot be shown: {name_of(type(of_its_own), '__name__')})")
 
 
-def _copied(problem: BaseException, made: dict[int, BaseException], left: list[int]) -> BaseException:
+def _copied(
+    problem: BaseException, made: dict[int, BaseException], left: list[int], depth: int = 0
+) -> BaseException:
     if (known := made.get(id(problem))) is not None:
         return known
     left[0] -= 1
     said = _text(lambda: str(problem))
     if not issubclass(type(problem), BaseExceptionGroup) or left[0] <= 0:
         made[id(problem)] = copy = _named(problem, said)
-        _give_origins(copy, _origins(problem, made, left))
+        _give_origins(copy, _origins(problem, made, left, depth))
     else:
         # Before the parts: there are groups with hundreds of them, which take all the room that is left.
-        origins = _origins(problem, made, left)
+        origins = _origins(problem, made, left, depth)
         parts = _field(problem, "exceptions")
-        shown = [_copied(part, made, left) for part in parts[: max(1, left[0])]]
+        shown = [_copied(part, made, left, depth + 1) for part in parts[: max(1, left[0])]]
         shown += [NotShown()] * (len(parts) - len(shown))
         made[id(problem)] = copy = _named(problem, said, (_GroupCopy,), "", shown)
         _give_origins(copy, origins)
@@ -214,12 +219,16 @@ def _copied(problem: BaseException, made: dict[int, BaseException], left: list[i
 
 
 def _origins(
-    problem: BaseException, made: dict[int, BaseException], left: list[int]
+    problem: BaseException, made: dict[int, BaseException], left: list[int], depth: int
 ) -> dict[str, BaseException]:
     """Return copies of the exceptions that one comes from, as far as they are shown."""
+    if depth >= _LONGEST_CHAIN:
+        return {}
     found = {name: _field(problem, name) for name in ("__cause__", "__context__")}
     return {
-        name: _copied(other, made, left) for name, other in found.items() if other is not None and left[0] > 0
+        name: _copied(other, made, left, depth + 1)
+        for name, other in found.items()
+        if other is not None and left[0] > 0
     }
 
 

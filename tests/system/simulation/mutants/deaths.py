@@ -63,7 +63,7 @@ def what_a_dead_process_ran_is_given_up() -> AbstractContextManager[Any]:
 
 @mutant(seed=4)
 def a_lost_run_keeps_its_attempt_to_itself() -> AbstractContextManager[Any]:
-    return replaced(sql, "ARCHIVE_ATTEMPT", ":run_id\nON", ":run_id AND false\nON")
+    return replaced(sql, "ARCHIVE_CUT", " ON CONFLICT", " AND false ON CONFLICT")
 
 
 @mutant(seed=14)
