@@ -256,6 +256,13 @@ def test_disable_jobs_in_an_environment() -> None:
         assert "is disabled since" in reader.call(why)
         refused = reader.call(".venv/bin/python -m app run-now daily_report", code=2)
         assert "is disabled by SCHEDULER_DISABLED_JOBS=daily_report" in refused
+    # A process that was started with fewer disabled goes by that.
+    environment = reader.folder / ".env"
+    of_staging = environment.read_text("utf-8")
+    environment.write_text("SCHEDULER_DISABLED_JOBS=daily_report\n", "utf-8")
+    with reader.running():
+        environment.write_text(of_staging, "utf-8")
+        assert page.take("text").strip() in " ".join(reader.call(jobs).split())
     page.ends()
 
 

@@ -339,8 +339,8 @@ class Admission:
                     if claims:
                         self._hold_others(claims)
                 is_first = False
-        except asyncio.CancelledError:
-            # Cut: what was not entered is given back.
+        except (asyncio.CancelledError, GeneratorExit):
+            # Cut, or a function raised what closes coroutines: what was not entered is given back.
             pass
         except Exception:
             logger.exception("a slot of the runner failed")
