@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -72,6 +72,11 @@ async def until(condition: Callable[[], Any], patience: float = 15) -> Any:
         assert time.monotonic() < deadline, "waited in vain"
         await asyncio.sleep(0.02)
     return value
+
+
+def new_threads(before: Collection[threading.Thread]) -> list[threading.Thread]:
+    """Return the threads that were begun since. Others of the process may be those of other tests."""
+    return [thread for thread in threading.enumerate() if thread not in before]
 
 
 async def was_down(scheduler: AsyncIOScheduler, job_id: str, seconds: float) -> None:

@@ -20,7 +20,7 @@ from everytick.notify.notifier import Notifier
 from everytick.store import claims
 from everytick.system import use
 
-from inside import covered, rows, scheduler_settings, until, without_a_hole
+from inside import covered, new_threads, rows, scheduler_settings, until, without_a_hole
 from ledgers import found_in, held
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
@@ -193,10 +193,11 @@ class _Into(logging.Handler):
 async def test_a_start_that_is_cancelled_leaves_nothing_behind(scheduler: AsyncIOScheduler) -> None:
     async with scheduler:
         pass
+    before = set(threading.enumerate())
     again = AsyncIOScheduler()
     with held(scheduler.ledger), pytest.raises(TimeoutError):
         await asyncio.wait_for(again.__aenter__(), 0.3)
-    await until(lambda: not [t for t in threading.enumerate() if t.name.startswith("scheduler-")])
+    await until(lambda: not [t for t in new_threads(before) if t.name.startswith("scheduler-")])
     assert not found_in(scheduler.ledger, "SELECT * FROM scheduler_processes")
 
 
@@ -214,6 +215,7 @@ async def test_a_stop_that_leaves_a_function_behind_needs_no_further_thread(
 ) -> None:
     """As where a job has limited them: the function's own outcome is written down when it ends."""
     entered, go = threading.Event(), threading.Event()
+    before = set(threading.enumerate())
 
     def waits() -> None:
         entered.set()
@@ -232,4 +234,4 @@ async def test_a_stop_that_leaves_a_function_behind_needs_no_further_thread(
             assert [row["state"] for row in rows(scheduler)] == ["running"]
             go.set()
             await until(lambda: rows(scheduler, "succeeded"))
-            await until(lambda: "scheduler-ledger" not in {it.name for it in threading.enumerate()})
+            await until(lambda: "scheduler-ledger" not in {it.name for it in new_threads(before)})

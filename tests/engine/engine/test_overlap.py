@@ -148,7 +148,8 @@ async def test_a_run_is_asked_to_end_and_its_tick_s_successor_begins(scheduler: 
     assert len(replaced) >= 3
     for row, tick in zip(replaced, held.begun[1:], strict=False):
         assert row["error"].startswith("replaced by the tick of ")
-        assert row["replaced_by_us"] == ticks.instant(tick)
+        # A busy machine may let that one wait until a later one takes its place.
+        assert row["tick_us"] < row["replaced_by_us"] <= ticks.instant(tick)
         assert row["attempt"] == 1
     assert held.most_at_once == 1
     assert reasons(scheduler) == []

@@ -12,7 +12,7 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.model import ticks
 
-from inside import Clock, Gauge, overlaps, rows, scheduler_settings, until
+from inside import Clock, Gauge, new_threads, overlaps, rows, scheduler_settings, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
@@ -169,6 +169,7 @@ async def test_a_thread_that_cannot_be_cancelled_keeps_its_lease_until_it_ends(t
     with scheduler_settings(tmp_path, SCHEDULER_SHUTDOWN_GRACE_TIME="0.1"):
         scheduler = AsyncIOScheduler()
         began, release = threading.Event(), threading.Event()
+        before = set(threading.enumerate())
 
         def stuck() -> None:
             began.set()
@@ -181,7 +182,7 @@ async def test_a_thread_that_cannot_be_cancelled_keeps_its_lease_until_it_ends(t
         release.set()
         await until(lambda: rows(scheduler, "succeeded"))
         assert held in {"claimed", "running"}
-        await until(lambda: not [t for t in threading.enumerate() if t.name == "scheduler-ledger"])
+        await until(lambda: not [t for t in new_threads(before) if t.name == "scheduler-ledger"])
 
 
 @pytest.mark.full
