@@ -220,8 +220,16 @@ def test_a_process_that_joins_another_one_begins_no_start() -> None:
         ({"claimed_us": 130.001, "process_id": None}, (fault("clock back", 140, 140),), 0),
         ({"claimed_us": 150, "process_id": None}, (), 0),
         ({"claimed_us": 150}, (), 0),
+        ({"claimed_us": None}, (), 0),
     ],
-    ids=["asked for", "by itself", "the clock was set back", "claimed, and given back", "claimed"],
+    ids=[
+        "asked for",
+        "by itself",
+        "the clock was set back",
+        "claimed, and given back",
+        "claimed",
+        "restored",
+    ],
 )
 def test_a_retry_that_was_cancelled_before_it_was_claimed_leaves_the_outcome(
     now: dict[str, Any], faults: tuple[Fault, ...], number: int

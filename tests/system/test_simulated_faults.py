@@ -22,7 +22,7 @@ from torture.jobs import SECOND
 # Worlds with faults of many kinds in each.
 _QUICK, _MORE = range(1, 7), range(7, 30)
 # Those that found a defect of the engine, or a rule of the checker that was wrong.
-_KEPT = (1010, 1020, 1025, 1041, 1105, 2016, 9066, 9146, 21_130_031, 21_130_107)
+_KEPT = (412, 1010, 1020, 1025, 1041, 1105, 2016, 9066, 9146, 21_130_031, 21_130_107)
 # Of how many seeds one must find a planted bug, where the one that is known to find it does so no more.
 _FOUND_WITHIN = 350
 

@@ -104,8 +104,12 @@ def taken_back(history: History, harm: Harm) -> Iterator[Violation]:
 
 def _was_claimed(harm: Harm, row: Row, before: Row) -> bool:
     """Return whether a run was claimed since the attempt before, or may have been."""
-    if row["claimed_us"] is None or row["process_id"] is not None:
-        return row["claimed_us"] is not None
+    if row["process_id"] is not None:
+        # Also where a further retry was taken back: when such an attempt was claimed is known no more, if it
+        # ended before it was recorded as started.
+        return True
+    if row["claimed_us"] is None:
+        return False
     # Not since it was recorded as started: that may be the instant at which it was due, and its process have
     # died before. With a clock that was set back, a later claim may have an earlier instant.
     return row["claimed_us"] >= before["finished_us"] or harm.near(0, 2**62, ["clock back"])
