@@ -143,12 +143,17 @@ def _cost(figures: Figures) -> str:
     return table(head, rows)
 
 
-def _best(figures: Figures, system: str) -> tuple[str, float]:
-    speeds = {
+def _speeds(figures: Figures) -> dict[str, float]:
+    """Return the runs per second of each arrangement that ran."""
+    return {
         title: median(result["per_second"] for result in _good(results))
         for title, results in figures["throughput"].items()
-        if title.startswith(f"{system}: ") and _good(results)
+        if _good(results)
     }
+
+
+def _best(figures: Figures, system: str) -> tuple[str, float]:
+    speeds = {title: speed for title, speed in _speeds(figures).items() if title.startswith(f"{system}: ")}
     if not speeds:
         return "", 0.0
     best = max(speeds, key=speeds.__getitem__)
@@ -173,11 +178,7 @@ def _target(figures: Figures) -> str:
 
 def _same_processes(figures: Figures) -> str:
     """One that decides and two that run, beside PgQueuer's: as it comes, and with larger batches."""
-    speeds = {
-        title: median(result["per_second"] for result in _good(results))
-        for title, results in figures["throughput"].items()
-        if _good(results)
-    }
+    speeds = _speeds(figures)
     own = speeds.get(f"{systems.OURS}: 1 scheduler + 2 workers")
     peers = {
         title.partition(": ")[2]: speed

@@ -88,12 +88,13 @@ class Calls:
             self._allowed.check(job.func)
         attempt.task = task
         attempt.lines, token = capture.begin()
+        on_thread = functools.partial(self._on_thread, attempt)
         repair.before_a_run()
         try:
             if limit is None:
-                return await call_function(job, lambda call: self._on_thread(attempt, call))
+                return await call_function(job, on_thread)
             async with limit:
-                return await call_function(job, lambda call: self._on_thread(attempt, call))
+                return await call_function(job, on_thread)
         except asyncio.CancelledError as problem:
             if task.cancelling() or attempt.signals.cancel_requested:
                 raise

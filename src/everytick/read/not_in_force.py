@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from everytick.app import typed
 from everytick.model.job_filter import JobFilter
 from everytick.store.database import Ledger
-from everytick.store.querying import Reader, connect_checked
+from everytick.store.querying import connect_checked
 from everytick.text.wording import cut_list
 
-from .known_job import Declared, read_jobs
+from .known_job import Declared, KnownJob, read_jobs
 from .processes import Process, read_processes
 
 _ANEW = "when the processes that are up are started anew"
@@ -35,9 +35,9 @@ def not_in_force(ledger: Ledger, declared: Declared, here: JobFilter) -> list[st
         claiming = who_claims(read_processes(connection))
         if not claiming:
             return []
-        known = [job.id for job in read_jobs(connection) if not job.gone]
-        ids = list(dict.fromkeys([*declared.in_code, *known]))
-        return [*settings_not_in_force(claiming, ids, here), *_code_not_in_force(connection, declared)]
+        known = read_jobs(connection)
+    ids = list(dict.fromkeys([*declared.in_code, *(job.id for job in known if not job.gone)]))
+    return [*settings_not_in_force(claiming, ids, here), *_code_not_in_force(known, declared)]
 
 
 def who_claims(processes: Iterable[Process]) -> list[Process]:
@@ -78,10 +78,9 @@ def _enabled_later(found: Mapping[str, Sequence[str]]) -> Iterator[str]:
         yield f"not in force yet: the settings here enable {cut_list(jobs)} {_ANEW}; {until}"
 
 
-def _code_not_in_force(connection: Reader, declared: Declared) -> Iterator[str]:
+def _code_not_in_force(known: Iterable[KnownJob], declared: Declared) -> Iterator[str]:
     """Yield a sentence if the code here declares other jobs, or other schedules, than are in force."""
-    known = {job.id: job for job in read_jobs(connection) if job.row.removed_us is None}
-    in_force = {job_id: job for job_id, job in known.items() if not job.was_added}
+    in_force = {job.id: job for job in known if job.row.removed_us is None and not job.was_added}
     changed = [
         job.id
         for job in declared.in_code.values()
