@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler
-from everytick.api.offered_jobs import OfferedJobs, Wanted
+from everytick.api.drafts import Wanted
+from everytick.api.offered_jobs import OfferedJobs
 
 import added_tasks
 import offered_tasks

@@ -15,6 +15,7 @@
 - `backfills`: requests for runs of past ticks
 - `client`: the same from another process
 - `offers`: functions for jobs that people add, on the page and by the API
+- `drafts`: what they ask for, and what would be kept of it
 - `offered_jobs`: such jobs, looked at before they are kept
 - `unsupported`: methods of APScheduler's class that a durable schedule cannot offer
 - `loading`: the user's schedule, and where log lines go

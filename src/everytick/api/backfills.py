@@ -5,7 +5,6 @@ Each is one transaction in the ledger, which also records who asked.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from abc import abstractmethod
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Any
 from everytick.call_site import call_site, failing
 from everytick.errors import ScheduleError
 from everytick.model import ticks
+from everytick.model.kept_data import fingerprint
 from everytick.model.schedule import Schedule
 from everytick.store import backfills, requests
 from everytick.store.backfills import MOST, Wanted
@@ -95,7 +95,7 @@ class BackfillRequests(RunRequests):
         zone = _schedule(wanted).zone
         first, last = (None if it is None else ticks.moment(it, zone) for it in (found.first, found.last))
         start, end = (ticks.moment(it, zone) for it in (wanted.begin, wanted.until))
-        number, schedule = found.number or 0, _fingerprint(wanted.schedule_data)
+        number, schedule = found.number or 0, fingerprint(wanted.schedule_data or "")
         return BackfillPreview(job_id, number, first, last, start, end, schedule)
 
     def backfill_job(
@@ -145,8 +145,8 @@ class BackfillRequests(RunRequests):
             state = self._existing(connection, job_id)
             refuse_if_disabled(connection, state)
             refuse_overlapping(connection, wanted)
-            previewed = _fingerprint(wanted.schedule_data) if schedule is None else schedule
-            if _fingerprint(state.schedule_data) != previewed:
+            previewed = fingerprint(wanted.schedule_data or "") if schedule is None else schedule
+            if fingerprint(state.schedule_data or "") != previewed:
                 raise NotNowError(
                     f"the job {job_id!r} has another schedule by now than the one whose ticks were shown:"
                     " look at the preview again"
@@ -303,10 +303,6 @@ def _within(patience: float) -> Callable[[], None]:
             raise TimeoutError
 
     return check
-
-
-def _fingerprint(schedule_data: str | None) -> str:
-    return hashlib.sha256((schedule_data or "").encode()).hexdigest()[:32]
 
 
 def _schedule(wanted: Wanted) -> Schedule:

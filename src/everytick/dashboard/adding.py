@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from everytick.api.offered_jobs import Draft
+from everytick.api.drafts import Draft
 from everytick.masking import is_secret_name
 from everytick.model.offers import Offer
 from everytick.read.job_options import job_options

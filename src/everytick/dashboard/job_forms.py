@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-from everytick.api.offered_jobs import Draft, HolidaysOf, Wanted
+from everytick.api.drafts import Draft, HolidaysOf, Wanted
 from everytick.masking import is_secret_name
 from everytick.model import ticks
 from everytick.model.offers import Offer, Parameter

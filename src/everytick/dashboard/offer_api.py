@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from everytick.api.offered_jobs import Draft, Wanted
+from everytick.api.drafts import Draft, Wanted
 from fastapi import APIRouter, Query, Request
 
 from . import schemas

@@ -7,14 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from everytick.api.control import NoSuchJobError
-from everytick.api.offered_jobs import (
-    Draft,
-    HolidaysOf,
-    OfferedJobs,
-    TakenError,
-    Wanted,
-    WrongFieldError,
-)
+from everytick.api.drafts import Draft, HolidaysOf, TakenError, Wanted, WrongFieldError
+from everytick.api.offered_jobs import OfferedJobs
 from everytick.api.requests import NotNowError
 from everytick.errors import LedgerError, ScheduleError
 from everytick.model.job import Options

@@ -6,6 +6,7 @@ and told about, and the others run. Every function here raises ValueError with a
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -142,6 +143,11 @@ def check_schedule(data: Any) -> None:
 def read_call(text: str | None) -> KeptCall:
     """Return how a job that was added while running is called, from the JSON of its row."""
     return _check(KeptCall, read_json(text, "its arguments"), "its arguments")
+
+
+def fingerprint(text: str) -> str:
+    """Return 32 characters that are the same only for the very same text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def unreadable(what: str, problem: object) -> ValueError:

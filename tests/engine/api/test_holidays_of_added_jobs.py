@@ -11,7 +11,8 @@ import pytest
 import time_machine
 from everytick import AsyncIOScheduler
 from everytick.api import holidays as holidays_room
-from everytick.api.offered_jobs import Draft, HolidaysOf, OfferedJobs, Wanted, WrongFieldError
+from everytick.api.drafts import Draft, HolidaysOf, Wanted, WrongFieldError
+from everytick.api.offered_jobs import OfferedJobs
 from everytick.model import ticks
 
 import added_tasks

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler
 from everytick.api.control import NoSuchJobError
-from everytick.api.offered_jobs import Draft, OfferedJobs, TakenError, Wanted, WrongFieldError
+from everytick.api.drafts import Draft, TakenError, Wanted, WrongFieldError
+from everytick.api.offered_jobs import OfferedJobs
 from everytick.api.requests import NotNowError
 from everytick.settings import settings
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler, BackgroundScheduler, BlockingScheduler, ScheduleError
 from everytick import app as which
+from everytick.api.drafts import Wanted, WrongFieldError
 from everytick.api.loading import load_schedule
-from everytick.api.offered_jobs import OfferedJobs, Wanted, WrongFieldError
+from everytick.api.offered_jobs import OfferedJobs
 from everytick.model import offers
 
 import added_tasks

@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from everytick import SchedulerClient
-from everytick.api.offered_jobs import OfferedJobs, Wanted
+from everytick.api.drafts import Wanted
+from everytick.api.offered_jobs import OfferedJobs
 from everytick.errors import LedgerError, ScheduleError
 from everytick.model.offers import Offer
 from everytick.settings import SchedulerSettings
