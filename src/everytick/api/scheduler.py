@@ -13,7 +13,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import tzinfo
-from typing import Any, Self, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
 from weakref import WeakSet
 
 from apscheduler.events import EVENT_ALL
@@ -23,7 +23,6 @@ from everytick import app
 from everytick.call_site import call_site, fail, frames_above
 from everytick.engine.context import current_run
 from everytick.engine.listeners import Listeners
-from everytick.engine.process import Process
 from everytick.errors import LedgerError, nearest
 from everytick.model import ticks
 from everytick.model.job import OPTION_NAMES, Job
@@ -39,6 +38,9 @@ from .declare import refuse_former_id_in_use
 from .standing import Standing
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 from .zones import zone_given
+
+if TYPE_CHECKING:
+    from everytick.engine.process import Process
 
 T = TypeVar("T")
 
@@ -299,6 +301,9 @@ class AsyncIOScheduler(Standing, DurableOnly):
         self._stopping = asyncio.ensure_future(self.drain(hurry))
 
     def _open(self) -> Process:
+        # A command that only reads a schedule does without all that runs it.
+        from everytick.engine.process import Process
+
         self.check_offers()
         for sentence in self.settings.unknown_variables():
             logger.warning("{}", sentence)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from apscheduler.schedulers import SchedulerNotRunningError
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
 from everytick.call_site import frames_above
-from everytick.engine.process import Process
 from everytick.engine.registry import Change
 from everytick.ledger import ledger_of
 from everytick.model.job import Job
@@ -26,6 +25,9 @@ from loguru import logger
 from .client import SchedulerClient
 from .control import JobControl
 from .offers import JobOffers
+
+if TYPE_CHECKING:
+    from everytick.engine.process import Process
 
 # Logged once in a process that was forked after the start: what it can do. A ledger in a file it cannot even
 # open, see `errors.FORKED`.
@@ -147,13 +149,13 @@ class Standing(JobOffers, JobControl):
         return self._declared | {job.id: job for job in added}
 
     def _execute(self, operation: Operation, *, creating: bool = False) -> Any:
-        runs = self._process or self._client
-        if runs is None:
+        process, client = self._process, self._client
+        if process is not None:
+            return process.execute(operation)
+        if client is None:
             # Shut down by another thread since it was asked for.
             raise SchedulerNotRunningError
-        if isinstance(runs, Process):
-            return runs.execute(operation)
-        return runs._execute(operation, creating=creating)
+        return client._execute(operation, creating=creating)
 
     def _changed(self, change: Change) -> None:
         process = self._process

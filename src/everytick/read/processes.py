@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
-from everytick.engine.heartbeats import LEASE_SECONDS
 from everytick.masking import masked
 from everytick.model import ticks
 from everytick.model.group_limits import NO_LIMITS, GroupLimits
@@ -32,7 +31,7 @@ from .run_filter import WAITING
 # somebody wrote it.
 _PIECE, _LONGEST_REPORT = 200, 200_000
 # In microseconds.
-LEASE = int(LEASE_SECONDS * ticks.SECOND)
+LEASE = int(workers.LEASE_SECONDS * ticks.SECOND)
 
 _PROCESSES = """
 SELECT process_id, host, pid, role, queues, started_us, beat_us, pass_us, job_filter, group_limits
