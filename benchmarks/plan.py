@@ -123,14 +123,24 @@ class Plan:
             self._results.add("idle-cpu", peer.key, found.cpu)
             self._results.add("idle-wakes", peer.key, found.wakes)
             self._results.add("idle-memory", peer.key, found.memory)
+            self._results.add("idle-resident", peer.key, found.resident)
 
         with ThreadPoolExecutor(len(self._peers)) as pool:
             list(pool.map(rest, self._peers))
         if OURS in self._peers:
-            for name, settings in (("with-dashboard", None), ("without-dashboard", _NO_DASHBOARD)):
+            self._own_memory()
+
+    def _own_memory(self) -> None:
+        with _folder() as folder:
+            url = f"sqlite:///{folder}/ledger.db"
+            for name, settings in (
+                ("at-first-start", _NO_DASHBOARD),
+                ("without-dashboard", _NO_DASHBOARD),
+                ("with-dashboard", None),
+            ):
                 self._take(
                     OURS,
-                    lambda: idle(self._field, OURS, 1.0, settle=10.0, settings=settings).resident,  # noqa: B023
+                    lambda: idle(self._field, OURS, 1.0, 10.0, settings, url).resident,  # noqa: B023
                     f"idle-memory-{name}",
                 )
 

@@ -53,10 +53,11 @@ def idle(
     seconds: float,
     settle: float = 3.0,
     settings: Mapping[str, str] | None = None,
+    url: str | None = None,
 ) -> Idle:
     """Return what a peer with one job uses while it is not due. settings: variables for it."""
     work = {"jobs": 1, "spread": False, "first": time.time() + _FAR}
-    with field.running(peer, work, settings=settings) as running:
+    with field.running(peer, work, url, settings) as running:
         running.wait_ready(_PATIENCE)
         time.sleep(settle)
         before = running.use()
