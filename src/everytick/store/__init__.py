@@ -5,6 +5,7 @@ Where it is:
 - `opening`: which kind of ledger a URL names
 - `database`: a ledger's place, whichever kind it is: opening, checking and upgrading it
 - `sqlite`, `checkpoints`: the ledger as a file
+- `file_locks`: who else of the process must not open that file
 - `postgres`, `postgres_connection`, `postgres_url`: the ledger on a server
 - `connections`: what the operations ask of a connection, and transactions
 - `locking`: which rows a transaction locks on a server, and in which order

@@ -9,13 +9,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
-from weakref import WeakSet
 
 from everytick.errors import FORKED, NO_FILE_HANDLES, ConfigurationError, LedgerError, LedgerUnavailable
 from everytick.system import system
 from everytick.system.machine import make_private_folder
 
-from . import unreadable
+from . import file_locks, unreadable
 from .checkpoints import LAST_RESORT, Checkpoints
 from .connections import Connection, one_line
 from .database import VARIABLE, Ledger
@@ -28,29 +27,6 @@ _BUSY_SECONDS = 5.0
 _FULL_CHECK_BYTES = 8 * 1024 * 1024
 
 T = TypeVar("T")
-
-# SQLite keeps the locks of a process in its memory, which a fork copies, though the child has none of them: a
-# connection that the child opens to such a file could take away what its parent is about to write.
-_open: WeakSet[_Connection] = WeakSet()
-_open_at_fork: set[tuple[int, int]] = set()
-
-
-class _Connection(sqlite3.Connection):
-    """One of which is known to which file it leads, and until when."""
-
-    leads_to: tuple[int, int] | None = None
-
-    def close(self) -> None:
-        super().close()
-        _open.discard(self)
-
-
-def _remember_what_was_open() -> None:
-    _open_at_fork.update(connection.leads_to for connection in _open if connection.leads_to)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_remember_what_was_open)
 
 
 class SqliteLedger(Ledger):
@@ -92,7 +68,7 @@ class SqliteLedger(Ledger):
         Raises:
             LedgerError: this process was forked while the file was open.
         """
-        if self.file_identity() in _open_at_fork:
+        if file_locks.was_open_at_fork(self.file_identity()):
             raise LedgerError(FORKED)
         mode = "rwc"
         if read_only:
@@ -104,11 +80,10 @@ class SqliteLedger(Ledger):
             timeout=_BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
-            factory=_Connection,
+            factory=file_locks.TrackedConnection,
             uri=True,
         )
-        _open.add(connection)
-        connection.leads_to = self.file_identity()
+        file_locks.track(connection, self.path)
         connection.text_factory = unreadable.as_text
         if read_only:
             connection.execute("PRAGMA query_only=ON")
@@ -168,11 +143,11 @@ class SqliteLedger(Ledger):
         return connection
 
     def file_identity(self) -> tuple[int, int] | None:
-        return _identity(self.path)
+        return file_locks.identity(self.path)
 
     def log_identity(self) -> tuple[int, int] | None:
         """The same for the file ending in `-wal`, which holds what was committed last."""
-        return _identity(self._log)
+        return file_locks.identity(self._log)
 
     def change_mark(self, connection: Connection) -> object:
         """Return a value that differs whenever another connection has written, or the file was replaced."""
@@ -260,14 +235,6 @@ class SqliteLedger(Ledger):
 
 def _is_locked(problem: Exception) -> bool:
     return getattr(problem, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
