@@ -211,10 +211,24 @@ def trace(problem: BaseException) -> str:
 
 def _trace(problem: BaseException) -> str:
     shown = traceback.TracebackException.from_exception(problem)
+    _count_all_parts(shown, problem)
     _leave_out_machinery(shown)
     if _NO_FRAMES in problem.__dict__:
         shown.stack.clear()
     return masked("".join(shown.format()))
+
+
+def _count_all_parts(shown: traceback.TracebackException, problem: BaseException) -> None:
+    """Let a group show how many parts it has, of which there may be only some (see `safe_errors`)."""
+    todo: list[tuple[Any, BaseException | None]] = [(shown, problem)]
+    while todo:
+        one, of = todo.pop()
+        if one is None or of is None:
+            continue
+        todo += [(one.__cause__, of.__cause__), (one.__context__, of.__context__)]
+        if isinstance(of, BaseExceptionGroup) and one.exceptions:
+            todo += zip(one.exceptions, of.exceptions, strict=True)
+            one.exceptions += one.exceptions[-1:] * (len(of.exceptions) - len(one.exceptions))
 
 
 def _leave_out_machinery(shown: traceback.TracebackException) -> None:

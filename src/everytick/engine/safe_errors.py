@@ -12,7 +12,7 @@ import linecache
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from everytick.masking import LONGEST_TEXT, masked
@@ -24,6 +24,10 @@ from everytick.text.durations import exact_seconds
 _PATIENCE, _MOMENT = 1.0, 0.1
 # How many exceptions are shown that belong to one: causes, contexts, parts of groups.
 _MOST_PARTS = 100
+# How many parts of a group the loop goes through; it counts the others. Python shows fifteen.
+_MOST_COUNTED = _MOST_PARTS + 16
+# How many calls of a traceback the loop looks at, and how many are shown of a longer one, at each end.
+_LONGEST_TRACE, _SHOWN_AT_ENDS = 2_000, 100
 # How many of them in a chain. The loop writes them into the log: that takes a twentieth of a second for so
 # long a chain, and grows with the square of it.
 _LONGEST_CHAIN = 30
@@ -62,12 +66,29 @@ class _Copy(Exception):
         return self.said
 
 
+class _Parts(tuple[Exception, ...]):
+    """Parts of a group, of which only the first can be had; all of them count."""
+
+    number = 0
+
+    def __len__(self) -> int:
+        return self.number
+
+
 class _GroupCopy(_Copy, ExceptionGroup):
-    """Stands for a group. All its parts are copies."""
+    """Stands for a group. All its parts are copies; it says how many there are, also if it has only some."""
+
+    number = 0
+
+    @property
+    def exceptions(self) -> tuple[Exception, ...]:
+        there = _Parts(BaseExceptionGroup.exceptions.__get__(self))
+        there.number = self.number
+        return there
 
 
 class NotShown(_Copy):
-    """Stands for each part of a group that is left out, so that the number of its parts stays true."""
+    """Stands for each part of a group that is left out, as far as one looks, so that their number is true."""
 
 
 async def safe(problem: BaseException) -> BaseException:
@@ -157,7 +178,20 @@ def _has_plain_text(problem: BaseException) -> bool:
         given = [problem.message, *notes]
     # Python lists the attributes of an object for "Did you mean".
     lists_itself = type(getattr(problem, "obj", None)).__dir__ in _LISTS_ITSELF
-    return lists_itself and all(type(it) in _PLAIN and len(str(it)) < LONGEST_TEXT for it in given)
+    return lists_itself and _is_short(given)
+
+
+def _is_short(given: list[object]) -> bool:
+    """Return whether values have a text that is no work to make, all together."""
+    left = LONGEST_TEXT
+    for it in given:
+        if type(it) not in _PLAIN:
+            return False
+        # Bytes and text may be huge: their length is known.
+        left -= 2 + len(it if isinstance(it, str | bytes) else str(it))
+        if left <= 0:
+            return False
+    return True
 
 
 def _has_plain_trace(problem: BaseException) -> bool:
@@ -165,9 +199,12 @@ def _has_plain_trace(problem: BaseException) -> bool:
 
     The lines of code come from a loader, which may be the program's own, and raise.
     """
-    step = problem.__traceback__
+    step, length = problem.__traceback__, 0
     try:
         while step is not None:
+            length += 1
+            if length > _LONGEST_TRACE:
+                return False
             code = step.tb_frame.f_code
             if step.tb_lasti >= len(code.co_code) or step.tb_lineno is None:
                 return False
@@ -209,8 +246,11 @@ def _copied(
         origins = _origins(problem, made, left, depth)
         parts = _field(problem, "exceptions")
         shown = [_copied(part, made, left, depth + 1) for part in parts[: max(1, left[0])]]
-        shown += [NotShown()] * (len(parts) - len(shown))
+        # Fifteen are shown of thousands, and each would be looked at.
+        shown += [NotShown()] * (min(len(parts), _MOST_COUNTED) - len(shown))
         made[id(problem)] = copy = _named(problem, said, (_GroupCopy,), "", shown)
+        assert isinstance(copy, _GroupCopy)
+        copy.number = len(parts)
         _give_origins(copy, origins)
     copy.__suppress_context__ = _field(problem, "__suppress_context__")
     for note in _notes(problem):
@@ -262,9 +302,26 @@ def _named(
 
 
 def _give_trace(copy: BaseException, problem: BaseException) -> None:
-    copy.__traceback__ = _field(problem, "__traceback__")
+    copy.__traceback__, left_out = _shortened(_field(problem, "__traceback__"))
     if not _has_plain_trace(copy):
         copy.__traceback__ = None
+    elif left_out:
+        copy.add_note(f"({left_out} calls in the middle of its traceback are left out)")
+
+
+def _shortened(trace: TracebackType | None) -> tuple[TracebackType | None, int]:
+    """Return a traceback with the first and the last calls of a very long one, and how many are left out."""
+    steps, step = [], trace
+    while step is not None:
+        steps.append(step)
+        step = step.tb_next
+    if len(steps) <= _LONGEST_TRACE:
+        return trace, 0
+    kept, shortened = [*steps[:_SHOWN_AT_ENDS], *steps[-_SHOWN_AT_ENDS:]], None
+    for step in reversed(kept):
+        # One that a program made may be at no line.
+        shortened = TracebackType(shortened, step.tb_frame, step.tb_lasti, step.tb_lineno or 0)
+    return shortened, len(steps) - len(kept)
 
 
 def _text(make: Callable[[], Any]) -> str:

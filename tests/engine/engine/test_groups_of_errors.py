@@ -36,7 +36,7 @@ def caused(problem: Exception, cause: Exception) -> Exception:
     return problem
 
 
-@pytest.mark.parametrize("number", [2, 99, 100, 101, 200, 5_000])
+@pytest.mark.parametrize("number", [2, 99, 100, 101, 200, 5_000, 50_000])
 def test_the_number_of_parts_is_true(number: int) -> None:
     said = capture.one_line(group(number))
     assert said.startswith(f"ExceptionGroup: many ({number} sub-exceptions): [ValueError: row 0; ")

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -95,6 +96,31 @@ def many() -> BaseException:
     return made
 
 
+def large_group() -> BaseException:
+    return ExceptionGroup("hosts", [OSError(f"host {number} " + "x" * 500) for number in range(50_000)])
+
+
+def many_arguments() -> BaseException:
+    return ValueError(*["x" * 1_000] * 50_000)
+
+
+def of_bytes() -> BaseException:
+    return UnicodeDecodeError("utf-8", b"\xff" * 100_000_000, 0, 1, "invalid start byte")
+
+
+def far_down() -> BaseException:
+    """Return an error with as many calls in its traceback as a program has that raised the limit."""
+    made = ValueError("far down")
+    try:
+        raise made
+    except ValueError as raised:
+        step = raised.__traceback__
+    assert step is not None
+    for _ in range(100_000):
+        step = TracebackType(step, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    return made.with_traceback(step)
+
+
 def of_an_attribute() -> BaseException:
     return AttributeError("no such attribute", obj=ListsItself(), name="x")
 
@@ -112,6 +138,10 @@ ERRORS: dict[str, tuple[Callable[[], BaseException], str]] = {
     "slow note": (with_note, "its text was not made within"),
     "of an attribute": (of_an_attribute, "AttributeError: no such attribute"),
     "many": (many, "number 2999"),
+    "large group": (large_group, "ExceptionGroup: hosts (50000 sub-exceptions): [OSError: host 0 xxx"),
+    "many arguments": (many_arguments, "ValueError: ('xxx"),
+    "of bytes": (of_bytes, "UnicodeDecodeError: 'utf-8' codec can't decode byte"),
+    "far down": (far_down, "calls in the middle of its traceback are left out"),
     "own": (Own, "Own: code 42: not found"),
 }
 
