@@ -84,6 +84,26 @@ def test_get_alerts(sink: HttpSink) -> None:
     page.ends()
 
 
+def it_leaves_a_service_that_is_well_alone(reader: Reader, unit: str) -> None:
+    """The unit asks about the ledger that the service has by the template's unit, and finds it well."""
+    # systemd takes several lines of one name.
+    own, there = (configparser.ConfigParser(strict=False, interpolation=None) for _ in range(2))
+    own.read_string(unit)
+    there.read_string((reader.folder / "deploy/systemd/scheduler.service").read_text())
+    assert own["Service"]["Environment"] == there["Service"]["Environment"]
+    assert there["Service"]["PrivateTmp"] == own["Service"]["PrivateTmp"] == "yes"
+    variable, _, place = own["Service"]["Environment"].partition("=")
+    reader.environment = {variable: place.replace("/var/lib", str(fresh_folder("var-lib")))}
+    asked = re.search(r"runuser -u my-scheduler -- (.*) \|\| systemctl restart", unit)
+    assert asked
+    with reader.running():
+        assert reader.call(asked[1]).startswith("ready: ")
+    # Without a ledger that answers, too, since no restart would bring it.
+    shutil.rmtree(Path(reader.environment[variable].removeprefix("sqlite:///")).parent)
+    reader.call(asked[1])
+    reader.environment = {}
+
+
 @pytest.mark.full
 def test_monitor() -> None:
     page, reader = Page("monitor"), new_project()
@@ -98,6 +118,7 @@ def test_monitor() -> None:
     for unit in units:
         # As systemd reads it: `test_deployment` lets systemd-analyze look at the unit of the template.
         configparser.ConfigParser(strict=True, interpolation=None).read_string(unit)
+    it_leaves_a_service_that_is_well_alone(reader, units[0])
     scraped = yaml.safe_load(page.take("yaml", "# prometheus.yml"))
     assert (reader.folder / "deploy" / scraped["rule_files"][0]).exists()
     reader.follow(page.take("console", "$ .venv/bin/python -m app metrics --output"))
