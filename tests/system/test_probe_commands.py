@@ -63,9 +63,13 @@ def test_the_command_prints_them_once_with_all_that_the_ledger_holds(tmp_path: P
     link, pipe = tmp_path / "link", tmp_path / "pipe"
     link.symlink_to(target)
     target.write_text("before")
+    # Somebody else who may write to that folder has put a link there, where the new file is made.
+    (tmp_path / f".{target.name}.new").symlink_to(tmp_path / "of-another")
+    (tmp_path / "of-another").write_text("not ours")
     assert app.command("metrics", "--output", str(link)).returncode == 0
     assert link.is_symlink()
     assert ("scheduler_ready", ()) in samples(target.read_text())
+    assert (tmp_path / "of-another").read_text() == "not ours"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     assert app.command("metrics", "--output", str(pipe)).returncode == 0

