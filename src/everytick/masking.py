@@ -47,8 +47,8 @@ _PASSWORD = re.compile(r"(?://|,)[^/@:,\s]*:([^/@\s]+)@")
 _LONGEST_PASSWORD = re.compile(r"//[^/@:\s]*:(\S+)@")
 _ALONE = re.compile(r"\A\s*[A-Za-z][\w+.-]*://[^/@:]*:(.+)@", re.DOTALL)
 # `password=...`, as in the query of an address and in the words with which libpq and ODBC connect. A word is
-# tried from its beginning alone, where its name may have digits before it: each letter of a long one would take
-# the square of its length.
+# tried from its beginning alone, where a name may have digits before it: to try each letter of a long word
+# takes the square of its length.
 _PAIR = re.compile(
     r"""(?<![\w-])(?:(?![A-Za-z])[\w-])*+([A-Za-z][\w-]*+)\s*+=\s*"""
     r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&;]+)"""
