@@ -393,6 +393,7 @@ def test_a_damaged_row_is_told_in_a_sentence(damage: dict[str, Any]) -> None:
         schedules.from_data(data)
 
 
+@pytest.mark.full
 def test_a_search_without_end_is_not_begun() -> None:
     never = excluding(daily(day_of_week="sat"), days(weekdays=(5,)))
     assert never.next(at("2026-01-01")) is None

@@ -91,6 +91,7 @@ def _prepared(url: str) -> str:
     return url
 
 
+@pytest.mark.full
 def test_an_empty_ledger_is_moved_too(tmp_path: Path, postgres_url: str) -> None:
     move(sqlite(tmp_path), ledger_at(postgres_url))
     assert newest_number(ledger_at(postgres_url)) == 1

@@ -249,6 +249,7 @@ def test_an_attempt_that_cannot_be_read_is_told_on_the_page_of_its_run(scheduler
     assert told in asked(scheduler, "doctor")
 
 
+@pytest.mark.full
 def test_doctor_looks_through_large_tables_from_the_newest_row_on_and_says_where_it_stopped(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
