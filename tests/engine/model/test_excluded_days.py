@@ -29,7 +29,7 @@ from everytick.model.ticks.excluding import Shift, Workday
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from test_ticks import hours, walk
+from test_ticks import first_shown, hours, walk
 from test_ticks_near_shifts import SHIFTS, between, near
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -112,9 +112,7 @@ def moved_by_hand(wall: datetime, day: date, zone: ZoneInfo, target: date) -> in
     shown = datetime.combine(target, wall.time())
     whole = shown.replace(second=0, microsecond=0)
     rest = (shown - whole) // timedelta(microseconds=1)
-    if whole in real:
-        return real[whole][0] + rest
-    return real[min(later for later in real if later > whole)][0]
+    return real[whole][0] + rest if whole in real else real[first_shown(whole, real)][0]
 
 
 def model(
