@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from functools import cache
 
+from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
 from everytick.store.sqlite import SqliteLedger
 
@@ -16,10 +17,10 @@ _one_at_a_time = threading.Lock()
 
 def copy_new_ledgers() -> None:
     """Let this process make one ledger from its script, and each further one from that."""
-    SqliteLedger._make_tables = _copy  # type: ignore[method-assign]
+    SqliteLedger._make_tables = _copy  # type: ignore[assignment, method-assign]
 
 
-def _copy(ledger: SqliteLedger) -> bool:
+def _copy(ledger: Ledger) -> bool:
     # That of a simulated world is in memory.
     if type(ledger) is not SqliteLedger:
         return _make(ledger)
