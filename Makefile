@@ -31,7 +31,7 @@ help:
 	@echo 'make setup       make .venv with everything below (each target does it when needed)'
 	@echo 'make check       lint, types, layers, workflows, documentation and the package; no tests'
 	@echo 'make test        every test'
-	@echo 'make test-quick  the tests that install nothing, $(QUICK_JOBS) at a time'
+	@echo 'make test-quick  all but the slow ones, $(QUICK_JOBS) at a time: what to run after each edit'
 	@echo 'make torture     $(MINUTES) minute(s) of kills, stops, locks and clock steps, then a check (MINUTES=, SEED=, POSTGRES=1, BOUNCER=1)'
 	@echo 'make simulate-faults  kills, stops, locks and clock steps in simulated time, of many seeds (SEEDS=, SEED=, JOBS=, MUTANTS=1)'
 	@echo 'make coverage    the quick tests with coverage by branch'

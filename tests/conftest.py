@@ -53,6 +53,7 @@ from loguru._better_exceptions import ExceptionFormatter  # noqa: E402
 from inside import clock as clock  # noqa: E402
 from inside import nothing_left_behind as nothing_left_behind  # noqa: E402
 from inside import scheduler as scheduler  # noqa: E402
+from made_ledgers import copy_new_ledgers  # noqa: E402
 from pythons import found_pythons  # noqa: E402
 from rendering import Project, TemplateHistory, choices  # noqa: E402
 from servers import postgres_url as postgres_url  # noqa: E402
@@ -74,6 +75,7 @@ ExceptionFormatter._get_lib_dirs = staticmethod(  # type: ignore[method-assign]
 )
 _packages = functools.cache(lambda path: packages_distributions())
 environment.packages_distributions = lambda: _packages(tuple(sys.path))  # type: ignore[attr-defined]
+copy_new_ledgers()
 
 _settings = temporary.fresh_folder("copier") / "settings.yml"
 _settings.write_text("defaults: {}\n", encoding="utf-8")

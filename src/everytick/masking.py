@@ -46,8 +46,13 @@ _SECRET_NAME = re.compile(
 _PASSWORD = re.compile(r"(?://|,)[^/@:,\s]*:([^/@\s]+)@")
 _LONGEST_PASSWORD = re.compile(r"//[^/@:\s]*:(\S+)@")
 _ALONE = re.compile(r"\A\s*[A-Za-z][\w+.-]*://[^/@:]*:(.+)@", re.DOTALL)
-# `password=...`, as in the query of an address and in the words with which libpq and ODBC connect.
-_PAIR = re.compile(r"""([A-Za-z][\w-]*)\s*=\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&;]+)""")
+# `password=...`, as in the query of an address and in the words with which libpq and ODBC connect. A word is
+# tried from its beginning alone, where a name may have digits before it: to try each letter of a long word
+# takes the square of its length.
+_PAIR = re.compile(
+    r"""(?<![\w-])(?:(?![A-Za-z])[\w-])*+([A-Za-z][\w-]*+)\s*+=\s*"""
+    r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&;]+)"""
+)
 
 # What may stand for backslashes, which are doubled with each encoding.
 _BACKSLASHES = r"(?i:\\(?:u00|x)5c|\\|%(?:25)?5c|&\#(?:92|x5c);)++"
@@ -277,7 +282,8 @@ def _starred_pair(found: re.Match[str]) -> str:
     if not is_secret_name(found[1]):
         return found[0]
     quote = found[2][0] if found[2][0] in "'\"" else ""
-    return f"{found[1]}={quote}{STARS}{quote}"
+    before = found[0][: found.start(1) - found.start()]
+    return f"{before}{found[1]}={quote}{STARS}{quote}"
 
 
 def _plain(value: Any) -> Any:
@@ -331,8 +337,7 @@ def _in_text(text: str) -> list[str]:
         # It has signs that had to be percent-encoded: programs take parts of it for a port, or a host.
         if ("@" in begin) is not bool(end):
             found += re.split("[/?#@:]", password)
-    # The pattern tries each end of each word: a long list of names would take long.
-    for name, value in _PAIR.findall(text) if "=" in text else ():
+    for name, value in _PAIR.findall(text):
         if is_secret_name(name):
             found.append(re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] in "'\"" else value)
     return found

@@ -121,6 +121,7 @@ def test_an_option_of_the_server_with_a_wrong_value(tmp_path: Path) -> None:
             told(caught.value)
 
 
+@pytest.mark.full
 def test_addresses_of_alerts(tmp_path: Path) -> None:
     schemes = [
         "mailto://",

@@ -225,6 +225,25 @@ def test_a_value_is_copied_without_the_secrets_in_it(value: Any) -> None:
     assert "hunter22" not in repr(masking.without_secrets(value))
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("1password=hunter22", "1password=*****"),
+        ("-user-é_password = 'hunter22', x=1", "-user-é_password='*****', x=1"),
+        ("12=password=hunter22&page=2", "12=password=*****&page=2"),
+        ("page=1;pwd='a b'pwd=\"hunter22\"", "page=1;pwd='*****'pwd=\"*****\""),
+    ],
+)
+def test_the_name_of_a_secret_may_have_digits_and_signs_before_it(text: str, shown: str) -> None:
+    assert masking.without_secrets(text) == shown
+
+
+def test_a_secret_is_found_behind_a_word_of_a_million_letters() -> None:
+    # A pattern that tries each letter of the word needs minutes for it.
+    hide_secrets(f"{'x1' * 500_000} password=hunter22")
+    assert masked("hunter22") == STARS
+
+
 def test_what_is_no_secret_is_copied_as_it_is() -> None:
     for value in (
         {"limit": 3, "to": ["a@b.example", ("x", None)], "ids": {1, 2}},

@@ -46,6 +46,7 @@ def imported_by(file: Path) -> set[str]:
     return {name.partition(".")[0] for name in named}
 
 
+@pytest.mark.full
 def test_no_module_imports_the_application() -> None:
     """Which application it is, only `app` is told; its modules are named by references."""
     assert [file.name for file in sorted(ENGINE.rglob("*.py")) if "app" in imported_by(file)] == []
@@ -88,6 +89,7 @@ def asks_the_tables(file: Path) -> bool:
     return False
 
 
+@pytest.mark.full
 def test_what_is_read_of_the_ledger_is_read_in_one_room() -> None:
     """Commands, pages, API, `why`, `doctor`, health and metrics use the read models of `read`."""
     rooms = {path.parent.name for path in ENGINE.glob("*/__init__.py")} - KEEPERS
@@ -122,6 +124,7 @@ def remarks_in(source: str) -> list[str]:
     return [" ".join(text.split()) for text in (comments, *docstrings)]
 
 
+@pytest.mark.full
 def test_comments_and_docstrings_name_the_thing_they_are_about() -> None:
     found = [
         f"{file.relative_to(ENGINE)}: ...{text[max(0, hit.start() - 30) : hit.end() + 30]}..."

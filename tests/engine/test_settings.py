@@ -43,6 +43,7 @@ def test_how_the_dashboard_is_installed_names_its_own_question() -> None:
     )
 
 
+@pytest.mark.full
 def test_a_ledger_on_postgresql_without_its_driver_is_one_sentence() -> None:
     code = (
         "import sys; sys.modules['psycopg'] = None\n"

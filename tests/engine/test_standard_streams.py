@@ -101,6 +101,7 @@ PIECES = st.one_of(
 )
 
 
+@pytest.mark.full
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given_=st.lists(st.one_of(PIECES, st.just(None)), max_size=30))
 def test_each_line_is_passed_on_whole_or_told_as_left_out(

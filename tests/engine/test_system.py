@@ -77,6 +77,7 @@ def goes_round(tree: ast.AST) -> Iterator[str]:
                 yield f"{owner}.{node.attr}"
 
 
+@pytest.mark.full
 def test_no_module_of_the_engine_goes_round_the_seam() -> None:
     found = {
         file.relative_to(ENGINE).as_posix(): set(goes_round(parsed(file))) for file in ENGINE.rglob("*.py")

@@ -24,8 +24,10 @@ from loguru import logger
 from ledgers import changing, rows_in
 
 # Jobs of the tests call functions of the tests; some tests write such modules themselves.
-OWN_MODULES = ["app", "leaving", "on_postgres", "passing", "plugin_of_a_person"]
-OWN_MODULES += sorted(file.stem for file in Path(__file__).parents[1].rglob("[!_]*.py"))
+_OWN_MODULES = (
+    *("app", "leaving", "on_postgres", "passing", "plugin_of_a_person"),
+    *sorted(file.stem for file in Path(__file__).parents[1].rglob("[!_]*.py")),
+)
 
 
 @contextmanager
@@ -38,11 +40,12 @@ def scheduler_settings(folder: Path, **variables: object) -> Iterator[None]:
         patch.setenv(
             "SCHEDULER_DATABASE_URL", os.environ.get("LEDGER") or f"sqlite:///{folder / 'ledger.db'}"
         )
-        patch.setenv("SCHEDULER_ALLOWED_PACKAGES", " ".join(OWN_MODULES))
         for name, value in variables.items():
             patch.setenv(name, str(value))
-        # Of no application: what the environment says is all.
-        patch.setattr(which, "_current", which.Application())
+        # Of no application: what the environment says is all, and no folder is looked through for modules.
+        application = which.Application()
+        application.packages = _OWN_MODULES
+        patch.setattr(which, "_current", application)
         settings_room.settings.cache_clear()
         settings_room.settings()
         yield

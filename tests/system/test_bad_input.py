@@ -110,6 +110,7 @@ def test_run_refuses_a_wrong_schedule_before_it_touches_anything(app: Applicatio
     assert not app.ledger_file.exists()
 
 
+@pytest.mark.full
 def test_two_jobs_with_one_id_name_both_lines(app: Application) -> None:
     app.schedule(
         'scheduler.add_job(task, "cron", hour=1, id="same")\n'
@@ -121,27 +122,32 @@ def test_two_jobs_with_one_id_name_both_lines(app: Application) -> None:
     assert f"the id 'same' is taken by the job declared at {MAIN}:7" in said
 
 
+@pytest.mark.full
 def test_two_identical_calls_need_an_id(app: Application) -> None:
     app.schedule('for _ in range(2):\n    scheduler.add_job(task, "cron", hour=1)', TASK)
     assert "was derived for an identical call" in app.refused()
 
 
+@pytest.mark.full
 def test_a_syntax_error_names_its_line(app: Application) -> None:
     app.schedule("scheduler.add_job(task,, 'date')", TASK)
     assert app.refused().startswith(f"{MAIN}:7: ")
 
 
+@pytest.mark.full
 def test_an_import_that_fails_names_the_line_of_the_import(app: Application) -> None:
     app.schedule("pass", "from app.services.my_tasks import missing\n")
     said = app.refused()
     assert said.startswith(f"{MAIN}:2: cannot import name 'missing'")
 
 
+@pytest.mark.full
 def test_an_exception_in_the_users_code_names_its_line(app: Application) -> None:
     app.schedule("{}['x']", TASK)
     assert app.refused() == f"{MAIN}:7: KeyError: 'x'"
 
 
+@pytest.mark.full
 def test_a_forgotten_return_is_said_so(app: Application) -> None:
     app.main_file.write_text("def create_scheduler():\n    pass\n")
     assert app.refused() == f"{MAIN}: create_scheduler() returned nothing: end it with `return scheduler`"

@@ -80,6 +80,7 @@ def test_a_broken_config_file_is_a_sentence(app: Application) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.full
 def test_a_dotenv_file_that_is_not_text_is_a_sentence(app: Application) -> None:
     (app.folder / ".env").write_bytes(b"LOG_LEVEL=\xff\xfe\n")
     assert app.refused().endswith(".env is not UTF-8 text")

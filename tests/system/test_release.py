@@ -133,6 +133,7 @@ def test_a_version_that_stands_nowhere_is_no_release(repository: Path) -> None:
     assert git(repository, "tag") == ""
 
 
+@pytest.mark.full
 def test_uncommitted_changes_are_not_released(repository: Path) -> None:
     (repository / "copier.yml").write_text("", encoding="utf-8")
     for arguments in (["0.1.0"], ["--check", "0.1.0"]):

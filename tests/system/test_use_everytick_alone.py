@@ -205,6 +205,7 @@ def test_the_other_classes_are_answered_with_what_to_do(tmp_path: Path, name: st
     assert said.startswith(f"ImportError: everytick has no {name}: take {instead}, ")
 
 
+@pytest.mark.full
 def test_a_start_without_an_event_loop_is_a_sentence(tmp_path: Path) -> None:
     said = python(
         tmp_path,

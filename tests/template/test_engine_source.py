@@ -176,6 +176,7 @@ def test_an_address_that_an_installer_cannot_use_is_refused(typed: str, says: st
     assert refusal(typed, chosen="index") == ""
 
 
+@pytest.mark.full
 def test_a_bundle_is_refused_before_anything_is_written(history: TemplateHistory) -> None:
     bundle = fresh_folder() / "template.bundle"
     git(history.folder, "bundle", "create", "--quiet", str(bundle), "main", "--tags")

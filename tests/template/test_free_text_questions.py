@@ -93,6 +93,7 @@ def shown(markdown: str) -> str:
     return unescape(paragraph[1])
 
 
+@pytest.mark.full
 @given(st.text(max_size=60))
 def test_whatever_is_accepted_can_be_quoted(text: str) -> None:
     if refusal("project_description", text):

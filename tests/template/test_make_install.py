@@ -321,6 +321,7 @@ def test_the_environment_that_a_killed_make_left_is_put_back(app: Path) -> None:
     assert len(calls(app)) == 2
 
 
+@pytest.mark.full
 def test_stopped_while_the_old_environment_is_removed_the_new_one_stays(app: Path) -> None:
     done_well(started(app, "install"))
     tools = fresh_folder("tools")
@@ -337,6 +338,7 @@ def test_stopped_while_the_old_environment_is_removed_the_new_one_stays(app: Pat
     assert which_environment(app) >= 2
 
 
+@pytest.mark.full
 def test_a_python_that_is_named_is_used_and_only_once(app: Path) -> None:
     done_well(started(app, "install"))
     own = fresh_folder("a b") / "python"

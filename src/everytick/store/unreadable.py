@@ -35,6 +35,11 @@ FROM main.sqlite_schema AS tables JOIN pragma_table_info(tables.name, 'main') AS
 WHERE tables.type = 'table' AND tables.name GLOB 'scheduler_*'
 ORDER BY tables.name, columns.cid
 """
+# All that a table has is in its statement, also where somebody has changed it by hand.
+_SCHEMA = "SELECT coalesce(group_concat(sql, ';'), '') FROM main.sqlite_schema WHERE type = 'table'"
+_MOST_SCHEMAS = 8
+# The statements that make the views, by the ledger's schema: to ask each table for its columns takes long.
+_views: dict[str, str] = {}
 HOW_TO_MEND = "stop the application, and correct the value or delete the row by hand"
 
 
@@ -100,13 +105,24 @@ as_text = methodcaller("decode", "utf-8", "replace")
 
 def hide(connection: sqlite3.Connection) -> None:
     """Let a connection see the tables without the rows that cannot be read."""
+    schema: str = connection.execute(_SCHEMA).fetchone()[0]
+    views = _views.get(schema)
+    if views is None:
+        views = _views_of(connection)
+        # A process reads one ledger, which an upgrade changes: there are never many.
+        if len(_views) < _MOST_SCHEMAS:
+            _views[schema] = views
+    connection.executescript(views)
+
+
+def _views_of(connection: sqlite3.Connection) -> str:
     views = []
     for table, columns in _tables(connection).items():
         if table not in _SEEN_AS_THEY_ARE:
             name, right = _quoted(table), " AND ".join(column.is_right for column in columns)
             # A name without a schema means the temporary one first.
             views.append(f"CREATE TEMP VIEW {name} AS SELECT * FROM main.{name} WHERE {right};")
-    connection.executescript("".join(views))
+    return "".join(views)
 
 
 def find(connection: Connection, limit: int, *tables: str, **where: object) -> list[UnreadableRow]:

@@ -8,6 +8,7 @@ seen. Each is written into `build/at_80_columns` as it is now: look at what diff
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,8 +28,9 @@ from typer.testing import CliRunner
 
 from app_session import ROOT
 from histories import SECOND, prepared, run, write
+from inside import scheduler_settings
 from ledgers import changing
-from sample_ledger import DAY, fill, schedule_body, task
+from sample_ledger import DAY, fill, latest_tick, schedule_body, task
 
 PICTURES = Path(__file__).with_name("at_80_columns.txt")
 TITLE = "$ python -m app "
@@ -68,34 +70,53 @@ def synchronise(shop: int) -> None:
     """The body of ten jobs that are alike."""
 
 
-@pytest.fixture
-def troubled(scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> Iterator[AsyncIOScheduler]:
-    """A schedule and its ledger, both full of troubles, at an instant at which the clock stands still."""
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(which.current(), "command", "python -m app")
-    # The findings of the doctor about this machine are other ones on each.
+def of_no_machine(patch: pytest.MonkeyPatch) -> None:
+    """Let nothing be told that is another thing on each machine."""
+    patch.setenv("TERM", "xterm")
+    patch.setattr(which.current(), "command", "python -m app")
     for name in ("examine_zone_data", "examine_template", "examine_packages", "examine_clock"):
-        monkeypatch.setattr(examination, name, lambda *_of_this_machine: [])
-    monkeypatch.setattr(examination, "examine_file", lambda _ledger: (True, []))
-    monkeypatch.setattr(client, "person", lambda: "you@here")
-    with use(time_ns=lambda: NOW * 1_000):
+        patch.setattr(examination, name, lambda *_of_this_machine: [])
+    patch.setattr(examination, "examine_file", lambda _ledger: (True, []))
+    patch.setattr(client, "person", lambda: "you@here")
+
+
+def declared(scheduler: AsyncIOScheduler) -> AsyncIOScheduler:
+    """Declare the jobs of the schedule."""
+    exec(schedule_body(ticks.moment(latest_tick()).hour, "removed"), {"scheduler": scheduler, "task": task})
+    scheduler.add_job(task, "interval", seconds=10, id="water_the_plants", name="Every plant")
+    scheduler.add_job(task, "cron", hour=9, timezone="Asia/Tokyo", id=LONG_ID)
+    scheduler.add_job(task, "cron", hour=11, timezone="UTC", id="invoices", retries=2)
+    at_night: Any = {"trigger": "cron", "hour": 4, "timezone": "UTC", "misfire_grace_time": 30}
+    for number in range(1, 11):
+        scheduler.add_job(synchronise, args=[number], id=f"sync_{number}", **at_night)
+    return scheduler
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a ledger full of troubles."""
+    with scheduler_settings(tmp_path_factory.mktemp("written")), use(time_ns=lambda: NOW * 1_000):
+        scheduler = AsyncIOScheduler()
         found = fill(scheduler.ledger)
-        body = schedule_body(ticks.moment(found.tick).hour, "removed")
-        exec(body, {"scheduler": scheduler, "task": task})
-        scheduler.add_job(task, "interval", seconds=10, id="water_the_plants", name="Every plant")
-        scheduler.add_job(task, "cron", hour=9, timezone="Asia/Tokyo", id=LONG_ID)
-        scheduler.add_job(task, "cron", hour=11, timezone="UTC", id="invoices", retries=2)
-        at_night: Any = {"trigger": "cron", "hour": 4, "timezone": "UTC", "misfire_grace_time": 30}
-        for number in range(1, 11):
-            scheduler.add_job(synchronise, args=[number], id=f"sync_{number}", **at_night)
-        prepared(scheduler)
+        prepared(declared(scheduler))
         write(
             scheduler.ledger, "scheduler_runs", [run("water_the_plants", found.tick, "failed", error=ERROR)]
         )
         _fails_three_times(scheduler.ledger, found.tick)
         _backfills(scheduler.ledger, found.tick)
         _troubles_of_many(scheduler.ledger, found.tick)
-        yield scheduler
+        return scheduler.ledger.path
+
+
+@pytest.fixture
+def troubled(
+    scheduler: AsyncIOScheduler, written: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[AsyncIOScheduler]:
+    """A schedule and its ledger, both full of troubles, at an instant at which the clock stands still."""
+    of_no_machine(monkeypatch)
+    shutil.copy(written, scheduler.ledger.path)
+    with use(time_ns=lambda: NOW * 1_000):
+        yield declared(scheduler)
 
 
 def _troubles_of_many(ledger: Ledger, tick: int) -> None:

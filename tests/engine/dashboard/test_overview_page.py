@@ -58,6 +58,7 @@ def links_of(shown: str, words: str) -> list[str]:
     return re.findall(rf'<a href="([^"]+)"[^>]*>{words}</a>', shown)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("patient")
 async def test_the_numbers_of_the_last_day_lead_to_the_runs_that_they_count(ledger: Ledger) -> None:
     now = ticks.now() // HOUR * HOUR + 25 * MINUTE

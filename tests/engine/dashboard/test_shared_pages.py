@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from everytick.telemetry.health import check
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from histories import prepared
 from inside import scheduler_settings, until
 from ledgers import change
 from standing import beats
@@ -41,21 +44,28 @@ async def quick() -> None:
     """Do nothing."""
 
 
-@pytest.fixture
-async def ledger(tmp_path: Path) -> Any:
-    """A ledger with thirty jobs in the code and thirty that were added, with arguments."""
-    with scheduler_settings(tmp_path):
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a ledger with thirty jobs in the code and thirty that were added, with arguments."""
+    with scheduler_settings(tmp_path_factory.mktemp("written")):
         scheduler = AsyncIOScheduler()
         for number in range(30):
             scheduler.add_job(quick, "interval", hours=1, id=f"declared-{number}")
-        async with scheduler:
-            pass
+        prepared(scheduler)
         client = SchedulerClient()
         for number in range(30):
             client.add_job(takes_text, "interval", hours=1, args=["x" * 1_000], id=f"added-{number}")
+        return scheduler.ledger.path
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, written: Path) -> Iterator[Ledger]:
+    """A copy of it, for one test."""
+    shutil.copy(written, tmp_path / "ledger.db")
+    with scheduler_settings(tmp_path):
         probes._look.cache_clear()
         probes._metrics.cache_clear()
-        yield scheduler.ledger
+        yield AsyncIOScheduler().ledger
         probes._look.cache_clear()
         probes._metrics.cache_clear()
 

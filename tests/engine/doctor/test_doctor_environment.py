@@ -150,6 +150,7 @@ def test_variables_of_a_part_that_the_application_lacks(
     ]
 
 
+@pytest.mark.full
 def test_two_applications_with_one_package_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(which, "_current", which.Application(schedule="stall.jobs:create_scheduler"))
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "site")])
@@ -166,6 +167,7 @@ def test_two_applications_with_one_package_name(tmp_path: Path, monkeypatch: pyt
     assert found.what == "the package stall is in 2 distributions, apples, pears: one hides the other"
 
 
+@pytest.mark.full
 def test_two_applications_installed_for_editing_with_one_package_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, ScheduleError, SchedulerClient
-from everytick import app as which
 from everytick import settings as settings_room
 from everytick.doctor.environment import examine_group_limits
 from everytick.doctor.liveness import examine_processes
@@ -39,8 +38,6 @@ def limits(text: str, **others: str) -> Iterator[None]:
         patch.setenv("SCHEDULER_GROUP_LIMITS", text)
         for name, value in others.items():
             patch.setenv(name, value)
-        # Of no application: another test may have loaded that of the template, which keeps its settings.
-        patch.setattr(which, "_current", which.Application())
         settings_room.settings.cache_clear()
         settings_room.settings()
         yield

@@ -280,4 +280,6 @@ async def test_an_error_of_a_future_that_was_handed_back_names_its_job(
 
     asyncio.get_running_loop().set_exception_handler(tell_of_error)
     async with scheduler:
+        # To look through all objects, as `told` does, takes long.
+        await until(lambda: rows(scheduler, "succeeded"))
         await until(told)

@@ -120,10 +120,14 @@ async def task() -> None:
     """Do nothing."""
 
 
+_LOOKS = itertools.count()
+
+
 def soon(scheduler: AsyncIOScheduler) -> bool:
-    """Let the next pulse come now, and not within a second."""
+    """Let the next pulse come within ten looks, and not within a second: each reads all the odd rows."""
     assert scheduler._process is not None
-    scheduler._process.writer.hurry()
+    if next(_LOOKS) % 10 == 0:
+        scheduler._process.writer.hurry()
     return True
 
 

@@ -142,6 +142,7 @@ KINDS: dict[str, Callable[[], BaseException]] = {
 }  # fmt: skip
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("where", ["coroutine", "function"])
 async def test_a_run_fails_in_order_however_its_exception_behaves(
     where: str, scheduler: AsyncIOScheduler, log: list[str]

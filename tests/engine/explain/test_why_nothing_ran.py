@@ -209,6 +209,7 @@ def test_before_the_first_start_a_job_is_only_in_the_code(troubled: SampleLedger
     assert not nowhere.exists()
 
 
+@pytest.mark.full
 def test_no_question_reads_through_the_history(troubled: SampleLedger) -> None:
     """Each query that an explanation makes finds its rows by an index."""
     with statements() as noted:

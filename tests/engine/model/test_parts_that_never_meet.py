@@ -106,6 +106,7 @@ def test_a_common_tick_is_found_when_it_is_near_enough_whatever_was_searched_bef
     assert both.next(the_day) is None
 
 
+@pytest.mark.full
 @settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(2, 40), st.integers(0, 39)), min_size=2, max_size=3),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from itertools import product
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -82,25 +83,24 @@ def reference(zone: ZoneInfo, day: date, hour: str, minute: str, weekday: str) -
     """Return all ticks from two days before `day` to two days after, by trying every minute."""
     in_hour, in_minute = values(hour, 0, 23), values(minute, 0, 59)
     on = values(weekday, 0, 6)
-
-    def matches(wall: datetime) -> bool:
-        return wall.hour in in_hour and wall.minute in in_minute and wall.weekday() in on
-
-    begin = datetime.combine(day - timedelta(days=2), time())
     real = real_minutes(zone, day)
     found: set[int] = set()
-    for step in range(60 * 24 * 4):
-        wall = begin + timedelta(minutes=step)
-        if not matches(wall):
+    for offset, one, other in product(range(-2, 2), in_hour, in_minute):
+        wall = datetime.combine(day + timedelta(days=offset), time(one, other))
+        if wall.weekday() not in on:
             continue
         if len(in_hour) == 24:
             found.update(real.get(wall, []))
-        elif wall in real:
-            found.add(real[wall][0])
         else:
-            # The end of the gap: the first real minute after it.
-            found.add(real[min(later for later in real if later > wall)][0])
+            found.add(real[first_shown(wall, real)][0])
     return sorted(found)
+
+
+def first_shown(wall: datetime, real: Container[datetime]) -> datetime:
+    """Return a minute that a clock shows, or the first one behind the gap in which it would be."""
+    while wall not in real:
+        wall += timedelta(minutes=1)
+    return wall
 
 
 def walk(source: Ticks, begin: int, end: int) -> list[int]:

@@ -22,7 +22,7 @@ from everytick.model.ticks import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from test_ticks import hours, minutes, real_minutes, reference, walk, weekdays
+from test_ticks import first_shown, hours, minutes, real_minutes, reference, walk, weekdays
 
 # (zone, the local day of a shift)
 SHIFTS = [
@@ -99,8 +99,7 @@ def calendar_reference(zone: ZoneInfo, day: date, days: int, at: time, start: da
         candidate = day + timedelta(days=offset)
         if candidate >= start and (candidate - start).days % days == 0:
             wall = datetime.combine(candidate, at)
-            shown = wall if wall in real else min(later for later in real if later > wall)
-            found.add(real[shown][0])
+            found.add(real[first_shown(wall, real)][0])
     return sorted(found)
 
 

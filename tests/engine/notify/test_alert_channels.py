@@ -234,6 +234,7 @@ async def test_apprise_is_needed_where_there_is_an_address_and_only_there(
             pass
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("addresses", "which"),
     [

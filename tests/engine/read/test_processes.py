@@ -54,6 +54,7 @@ def killed(ledger: Ledger) -> Iterator[None]:
         yield
 
 
+@pytest.mark.full
 def test_what_processes_cannot_run_is_told_however_many_are_dead_or_up(ledger: Ledger) -> None:
     now = ticks.now()
     for number in range(260):

@@ -149,6 +149,7 @@ def test_where_a_part_of_the_list_is_cut_is_found_by_the_index_alone(
     assert all("COVERING INDEX scheduler_runs_ended" in steps[0] for steps in plans)
 
 
+@pytest.mark.full
 def test_the_counts_by_state_are_those_of_the_list_without_its_states(
     history: AsyncIOScheduler,
 ) -> None:

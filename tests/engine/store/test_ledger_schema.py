@@ -82,6 +82,7 @@ def test_of_processes_that_start_together_one_makes_the_ledger(tmp_path: Path) -
     assert ledger_at(url).revision() == database.REVISION
 
 
+@pytest.mark.full
 def test_a_ledger_that_is_made_anew_needs_neither_alembic_nor_sqlalchemy(tmp_path: Path) -> None:
     program = (
         "import sys; from everytick.store.opening import ledger_at;"

@@ -91,6 +91,7 @@ def _prepared(url: str) -> str:
     return url
 
 
+@pytest.mark.full
 def test_an_empty_ledger_is_moved_too(tmp_path: Path, postgres_url: str) -> None:
     move(sqlite(tmp_path), ledger_at(postgres_url))
     assert newest_number(ledger_at(postgres_url)) == 1
@@ -99,6 +100,7 @@ def test_an_empty_ledger_is_moved_too(tmp_path: Path, postgres_url: str) -> None
 # --- what is refused
 
 
+@pytest.mark.full
 def test_a_place_that_holds_something_is_left_as_it_is(tmp_path: Path, postgres_url: str) -> None:
     source, other, server = (
         fill(sqlite(tmp_path)),
@@ -115,6 +117,7 @@ def test_a_place_that_holds_something_is_left_as_it_is(tmp_path: Path, postgres_
         assert migration_fence.why_closed(connection) is None, "a move that was refused has not begun"
 
 
+@pytest.mark.full
 def test_a_ledger_that_is_not_there_cannot_be_moved(tmp_path: Path, postgres_url: str) -> None:
     source = ledger_at(f"sqlite:///{tmp_path / 'none.db'}")
     assert "there is nothing to move" in refused(source, ledger_at(postgres_url))

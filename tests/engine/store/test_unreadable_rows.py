@@ -230,6 +230,18 @@ def test_a_run_whose_row_cannot_be_read_is_reported_where_people_look(scheduler:
     assert told in refused(scheduler.ledger, "runs/1")
 
 
+def test_a_column_that_somebody_adds_counts_from_then_on(scheduler: AsyncIOScheduler) -> None:
+    def seen() -> int:
+        with connect(scheduler.ledger) as reader:
+            found = reader.plain.execute("SELECT count(*) FROM scheduler_jobs WHERE job_id = 'victim3'")
+            return int(found.fetchone()[0])
+
+    assert seen() == 1
+    change(scheduler.ledger, "ALTER TABLE scheduler_jobs ADD COLUMN odd INTEGER")
+    spoil_one(scheduler.ledger, "scheduler_jobs", "odd = 'abc'", "job_id = 'victim3'")
+    assert seen() == 0
+
+
 def test_an_attempt_that_cannot_be_read_is_told_on_the_page_of_its_run(scheduler: AsyncIOScheduler) -> None:
     spoil_one(scheduler.ledger, "scheduler_attempts", "finished_us = 1e300", "run_id = 2")
     told = "the row run_id=2, attempt=2 of scheduler_attempts cannot be read: its finished_us is 1.0e+300"
@@ -237,6 +249,7 @@ def test_an_attempt_that_cannot_be_read_is_told_on_the_page_of_its_run(scheduler
     assert told in asked(scheduler, "doctor")
 
 
+@pytest.mark.full
 def test_doctor_looks_through_large_tables_from_the_newest_row_on_and_says_where_it_stopped(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ def use(ledger: Ledger, host: str, pid: int) -> None:
         )
 
 
+@pytest.mark.full
 def test_an_older_ledger_that_only_the_dead_used_is_upgraded_with_what_is_in_it(old: Ledger) -> None:
     use(old, HERE, GONE)
     said = f"was upgraded from 0001 to {database.REVISION}; as it was it is ledger.db.0001"
@@ -71,6 +72,7 @@ def test_an_older_ledger_that_only_the_dead_used_is_upgraded_with_what_is_in_it(
         assert connection.execute("SELECT pid FROM scheduler_processes").fetchall() == [(GONE,)]
 
 
+@pytest.mark.full
 def test_an_upgrade_goes_on_in_this_process_where_there_is_no_python_for_another(
     old: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +102,7 @@ def test_an_upgrade_whose_own_process_dies_is_done_once(
         assert connection.execute("SELECT pid FROM scheduler_processes").fetchall() == [(GONE,)]
 
 
+@pytest.mark.full
 def test_an_upgrade_that_fails_in_its_own_process_is_the_same_sentence(old: Ledger) -> None:
     with closing(sqlite3.connect(old.path)) as connection:
         connection.execute("CREATE TABLE scheduler_sign_outs (anything)")

@@ -31,6 +31,7 @@ MACHINE_FORMATS = {
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
+@pytest.mark.full
 def test_no_other_module_formats_an_instant_or_a_length_or_a_size() -> None:
     found = [
         f"{name}:{line}"

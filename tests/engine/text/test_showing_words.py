@@ -340,6 +340,7 @@ def test_the_words_come_from_what_the_ledger_keeps(fields: dict[str, str]) -> No
     assert in_words(from_data(made.data)) == in_words(made)
 
 
+@pytest.mark.full
 @given(
     st.sampled_from(["or", "and"]),
     st.lists(cron_fields(), min_size=1, max_size=3),

@@ -138,6 +138,7 @@ def near_shifts(draw: st.DrawFn) -> tuple[ZoneInfo, int]:
 
 
 # A thread that another test left behind may use `random` meanwhile, which Hypothesis takes for the strategy.
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisDeprecationWarning")
 @given(near_shifts(), st.integers(-180, 180), st.booleans())
 def test_no_nearer_time_of_day_lies_on_the_side_that_is_meant(
