@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import temporary
+import warm_copier
 
 for _name in [
     name
@@ -36,6 +37,8 @@ os.environ |= {
     "UV_CACHE_DIR": str(temporary.of_this_run() / "uv-cache"),
     # pip would compile every module of every package, of which a test loads a few. (It reads 0 as "no".)
     "PIP_NO_COMPILE": "0",
+    # Whoever looks for Copier finds the one that is loaded already.
+    "PATH": os.pathsep.join([str(warm_copier.program().parent), os.environ["PATH"]]),
 }
 
 from collections.abc import Generator, Iterator  # noqa: E402
