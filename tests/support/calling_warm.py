@@ -1,4 +1,4 @@
-"""How a call of Copier is handed over to the process that has it loaded: see `warm_copier`.
+"""How a call is handed over to the process that has loaded what it needs: see `warm`.
 
 Only what is quick to load is imported here.
 """
@@ -15,13 +15,13 @@ SOCKET, STARTED, FAILED = "socket", "started", "failed"
 STREAMS = (0, 1, 2)
 
 
-def call(folder: str) -> int:
+def call(folder: str, module: str) -> int:
     """Let the process of that folder do what this one was called for; start it, if there is none.
 
     Returns:
         The exit code.
     """
-    connection = _connected(folder)
+    connection = _connected(folder, module)
     variables = [f"{name}={value}" for name, value in os.environ.items()]
     words = [os.getcwd(), str(len(sys.argv)), *sys.argv, *variables]
     said = "\0".join(words).encode("utf-8", "surrogateescape")
@@ -32,7 +32,7 @@ def call(folder: str) -> int:
     return answer[0] if answer else os.EX_SOFTWARE
 
 
-def _connected(folder: str) -> _socket.socket:
+def _connected(folder: str, module: str) -> _socket.socket:
     end = time.monotonic() + 60
     while True:
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
@@ -41,21 +41,23 @@ def _connected(folder: str) -> _socket.socket:
         except OSError:
             connection.close()
             if os.path.exists(f"{folder}/{FAILED}") or time.monotonic() > end:
-                sys.exit(f"Copier could not be loaded: see {folder}/{FAILED}")
-            _start(folder)
+                sys.exit(f"what {module} loads could not be loaded: see {folder}/{FAILED}")
+            _start(folder, module)
             time.sleep(0.05)
         else:
             return connection
 
 
-def _start(folder: str) -> None:
-    """Start the process that has Copier loaded, unless another call has."""
+def _start(folder: str, module: str) -> None:
+    """Start the process of that folder, unless another call has."""
     try:
         os.close(os.open(f"{folder}/{STARTED}", os.O_CREAT | os.O_EXCL))
     except FileExistsError:
         return
-    loaded = os.path.join(os.path.dirname(os.path.abspath(__file__)), "warm_copier.py")
-    nothing = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in STREAMS]
+    here = os.path.dirname(os.path.abspath(__file__))
+    # Its streams are pipes, which cannot be wound: those of a call may be some too.
+    _, end = os.pipe()
+    streams = [(os.POSIX_SPAWN_DUP2, end, stream) for stream in STREAMS]
     # Away from the terminal and the tests: it outlives who calls it.
-    command = [sys.executable, "-E", loaded, folder]
-    os.posix_spawn(sys.executable, command, os.environ, file_actions=nothing, setsid=True)
+    command = [sys.executable, "-X", "utf8", "-E", os.path.join(here, "warm.py"), module, folder]
+    os.posix_spawn(sys.executable, command, os.environ, file_actions=streams, setsid=True)
