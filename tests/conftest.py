@@ -13,6 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import compiled_packages
 import temporary
 import warm_copier
 
@@ -150,6 +151,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     report.sections = [(title, text.encode("utf-8", "replace").decode()) for title, text in report.sections]
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Spare the environments of later tests from compiling what one of this test has."""
+    if item.get_closest_marker("full"):
+        compiled_packages.keep()
 
 
 def _kind(test: pytest.Item) -> int:

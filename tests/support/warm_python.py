@@ -1,4 +1,4 @@
-"""A Python for `-m` that has loaded what the engine imports of others, and nothing of its own: see `warm`."""
+"""A Python that has loaded what the engine imports of others, and nothing of the engine: see `warm`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OFTEN = (
 
 
 def program() -> Path:
-    """Return a program that does as `python -X utf8 -m MODULE ...`."""
+    """Return a program that does as `python -X utf8`, for `-m MODULE ...` and `-c CODE ...`."""
     return warm.program("python", "warm_python")
 
 
@@ -36,12 +36,15 @@ def loaded(folder: Path) -> Iterator[None]:
 
 
 def call(arguments: list[str]) -> None:
-    """Do as Python does for `-m`."""
-    _, option, name, *_ = arguments
-    assert option == "-m", arguments
+    """Do as Python does for `-m` and `-c`."""
+    _, option, what, *rest = arguments
+    assert option in ("-m", "-c"), arguments
     sys.orig_argv = [sys.executable, *arguments[1:]]
-    sys.argv = ["-m", *arguments[3:]]
+    sys.argv = [option, *rest]
     # Not the folder of this file.
-    sys.path[0] = os.getcwd()
-    sys.modules["__main__"] = ModuleType("__main__")
-    runpy._run_module_as_main(name)  # type: ignore[attr-defined]
+    sys.path[0] = os.getcwd() if option == "-m" else ""
+    main = sys.modules["__main__"] = ModuleType("__main__")
+    if option == "-m":
+        runpy._run_module_as_main(what)  # type: ignore[attr-defined]
+    else:
+        exec(compile(what, "<string>", "exec"), main.__dict__)

@@ -48,6 +48,14 @@ def test_a_program_is_started_as_by_any_python(tmp_path: Path, arguments: list[s
 
 
 @pytest.mark.full
+def test_code_is_run_as_by_any_python(tmp_path: Path) -> None:
+    code = TELLS.replace("__file__", "'nothing'")
+    real, warm = (called(program, tmp_path, "-c", code, "3", "a b") for program in PROGRAMS)
+    assert warm == real
+    assert real[0] == 3
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("arguments", [["jobs"], ["jobbs"], ["jobs", "--json"], ["--help"]], ids=" ".join)
 def test_a_command_says_the_same(tmp_path: Path, arguments: list[str]) -> None:
     app = Application(tmp_path)
