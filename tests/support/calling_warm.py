@@ -23,7 +23,9 @@ def call(folder: str, module: str) -> int:
     """
     connection = _connected(folder, module)
     variables = [f"{name}={value}" for name, value in os.environ.items()]
-    words = [os.getcwd(), str(len(sys.argv)), *sys.argv, *variables]
+    umask = os.umask(0)
+    os.umask(umask)
+    words = [os.getcwd(), str(umask), str(len(sys.argv)), *sys.argv, *variables]
     said = "\0".join(words).encode("utf-8", "surrogateescape")
     rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array("i", STREAMS))
     connection.sendmsg([len(said).to_bytes(4, "big")], [rights])

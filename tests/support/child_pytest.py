@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 # Plugins that are here for these tests and not for those: to load them takes longer than all the rest.
-_NOT_NEEDED = ("schemathesis", "hypothesispytest", "time_machine", "pytest_cov", "xdist", "xdist.looponfail")
+_NOT_NEEDED = ("schemathesis", "hypothesispytest", "time_machine", "pytest_cov")
 # Nor with a folder for its cache.
 _WITHOUT = tuple(word for name in ("cacheprovider", *_NOT_NEEDED) for word in ("-p", f"no:{name}"))
 PYTEST = (sys.executable, "-m", "pytest", *_WITHOUT)

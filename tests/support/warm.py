@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -104,15 +105,18 @@ def _take(connection: socket.socket, warm: Warm) -> None:
         said = b""
         while len(said) < int.from_bytes(length, "big"):
             said += connection.recv(1 << 16)
-        folder, number, *words = said.decode("utf-8", "surrogateescape").split("\0")
+        folder, umask, number, *words = said.decode("utf-8", "surrogateescape").split("\0")
         arguments, variables = words[: int(number)], words[int(number) :]
         for stream, given in zip(STREAMS, streams, strict=True):
             os.dup2(given, stream)
             os.close(given)
         _end_with(connection)
         os.chdir(folder)
+        os.umask(int(umask))
         os.environ.clear()
         os.environ.update(dict(it.split("=", 1) for it in variables))
+        # As when a Python starts: TZ may be another.
+        time.tzset()
         code = _done(warm, arguments)
     finally:
         signal.signal(signal.SIGIO, signal.SIG_IGN)

@@ -19,7 +19,7 @@ TELLS = """
 import json, os, sys
 print(json.dumps([sys.argv, sys.orig_argv, sys.path, os.getcwd(), __name__, __file__]))
 print(json.dumps(dict(os.environ), sort_keys=True))
-print(sys.stdin.read(), sys.stdout.encoding, sys.stderr.encoding, sys.flags.utf8_mode, file=sys.stderr)
+print(os.umask(0), sys.stdin.read(), sys.stdout.encoding, sys.stderr.encoding, sys.flags.utf8_mode, file=sys.stderr)
 print(sys.modules["__main__"].json.__name__, sys.executable, sys.stdout.isatty())
 sys.exit(int(sys.argv[1]))
 """
@@ -53,6 +53,18 @@ def test_code_is_run_as_by_any_python(tmp_path: Path) -> None:
     real, warm = (called(program, tmp_path, "-c", code, "3", "a b") for program in PROGRAMS)
     assert warm == real
     assert real[0] == 3
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_the_zone_of_the_machine_is_that_of_who_called(
+    tmp_path: Path, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    code = "import time; from tzlocal import get_localzone; print(time.tzname, get_localzone())"
+    real, warm = (called(program, tmp_path, "-c", code) for program in PROGRAMS)
+    assert warm == real
+    assert zone.encode() in real[1]
 
 
 @pytest.mark.full
