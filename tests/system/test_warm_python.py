@@ -19,7 +19,8 @@ TELLS = """
 import json, os, sys
 print(json.dumps([sys.argv, sys.orig_argv, sys.path, os.getcwd(), __name__, __file__]))
 print(json.dumps(dict(os.environ), sort_keys=True))
-print(os.umask(0), sys.stdin.read(), sys.stdout.encoding, sys.stderr.encoding, sys.flags.utf8_mode, file=sys.stderr)
+print(sys.stdin.read(), sys.stdout.encoding, sys.stderr.encoding, file=sys.stderr)
+print(os.umask(0), sys.flags.utf8_mode, file=sys.stderr)
 print(sys.modules["__main__"].json.__name__, sys.executable, sys.stdout.isatty())
 sys.exit(int(sys.argv[1]))
 """
