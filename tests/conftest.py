@@ -13,7 +13,9 @@ import shutil
 import sys
 from pathlib import Path
 
+import compiled_packages
 import temporary
+import warm_copier
 
 for _name in [
     name
@@ -36,6 +38,8 @@ os.environ |= {
     "UV_CACHE_DIR": str(temporary.of_this_run() / "uv-cache"),
     # pip would compile every module of every package, of which a test loads a few. (It reads 0 as "no".)
     "PIP_NO_COMPILE": "0",
+    # Whoever looks for Copier finds the one that is loaded already.
+    "PATH": os.pathsep.join([str(warm_copier.program().parent), os.environ["PATH"]]),
 }
 
 from collections.abc import Generator, Iterator  # noqa: E402
@@ -149,6 +153,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     report.sections = [(title, text.encode("utf-8", "replace").decode()) for title, text in report.sections]
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Spare the environments of later tests from compiling what one of this test has."""
+    if item.get_closest_marker("full"):
+        compiled_packages.keep()
 
 
 def _kind(test: pytest.Item) -> int:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from everytick import app as which
 
+import warm_python
+
 SHOP = """
 from everytick import AsyncIOScheduler
 
@@ -56,7 +58,7 @@ def called(folder: Path, *arguments: str, **variables: str) -> subprocess.Comple
     code = "import sys; sys.path.pop(0); from everytick.__main__ import main; main()"
     clean = {name: it for name, it in os.environ.items() if not name.startswith(("SCHEDULER_", "EVERYTICK"))}
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
+        [warm_python.program(), "-c", code, *arguments],
         cwd=folder,
         env=clean | {"COLUMNS": "200"} | variables,
         capture_output=True,

@@ -22,6 +22,7 @@ from everytick.store.connections import UNAVAILABLE
 from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
 
+import warm_python
 from ledgers import rows_in
 from waiting import wait_for
 
@@ -67,8 +68,11 @@ class Application:
         self.tasks_file.write_text(text)
 
     def command(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Run `python -m app ...` to its end."""
-        return self.call(sys.executable, "-m", "app", *arguments, cwd=cwd)
+        """Run `python -m app ...` to its end, with what it imports of others loaded already."""
+        # What tells Python something is read when it starts.
+        starts_so = any(name.startswith("PYTHON") for name in self.environment)
+        python = sys.executable if starts_so else str(warm_python.program())
+        return self.call(python, "-m", "app", *arguments, cwd=cwd)
 
     def shell(self, line: str) -> subprocess.CompletedProcess[str]:
         """Run a line of bash to its end, in which `app` is `python -m app`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
-# Without a folder for its cache, and without what takes longer to load than all the rest: the plugin of
-# schemathesis, which is here for one test of the dashboard only.
-PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:schemathesis")
+# Plugins that are here for these tests and not for those: to load them takes longer than all the rest.
+_NOT_NEEDED = ("schemathesis", "hypothesispytest", "time_machine", "pytest_cov")
+# Nor with a folder for its cache.
+_WITHOUT = tuple(word for name in ("cacheprovider", *_NOT_NEEDED) for word in ("-p", f"no:{name}"))
+PYTEST = (sys.executable, "-m", "pytest", *_WITHOUT)

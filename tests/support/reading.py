@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import warm_copier
 from app_session import ROOT
 from pythons import clean_environment
 from rendering import Project, TemplateHistory, fresh_folder, git
@@ -24,8 +25,6 @@ from waiting import wait_for
 DOCS = ROOT / "docs"
 PAGES = DOCS / "how-to"
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-# What a user has on PATH beside the system's own programs. The environment of a project is not active.
-_TOOLS = ("copier", "uv", "uvx")
 
 
 class Page:
@@ -182,9 +181,10 @@ def ledger(reader: Reader) -> dict[str, bytes]:
 
 @cache
 def _tools() -> Path:
+    """Return what a user has on PATH beside the system's own programs. No environment is active."""
     folder = fresh_folder("tools")
-    for name in _TOOLS:
-        (folder / name).symlink_to(Path(sys.executable).parent / name)
+    for program in (warm_copier.program(), *(Path(sys.executable).with_name(name) for name in ("uv", "uvx"))):
+        (folder / program.name).symlink_to(program)
     return folder
 
 

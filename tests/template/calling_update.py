@@ -15,6 +15,7 @@ import pytest
 from everytick.update import steps
 from everytick.update.project import Project as Updated
 
+import warm_copier
 from pythons import clean_environment
 from rendering import Project, TemplateHistory, git
 
@@ -25,6 +26,8 @@ OUTDATED = 3
 
 
 HERE = Path(sys.executable).parent
+# With the Copier that is loaded already before the one that lies there.
+TOOLS = os.pathsep.join([str(warm_copier.program().parent), str(HERE)])
 
 
 def call(project: Project, *command: str, path: str | None = None) -> Any:
@@ -32,7 +35,7 @@ def call(project: Project, *command: str, path: str | None = None) -> Any:
     return subprocess.run(
         [sys.executable, "-m", "app", *command],
         cwd=project.folder,
-        env=clean_environment() | {"PATH": path or f"{HERE}{os.pathsep}{os.environ['PATH']}"},
+        env=clean_environment() | {"PATH": path or f"{TOOLS}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         text=True,
     )

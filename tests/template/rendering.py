@@ -12,19 +12,16 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from types import CodeType
 from typing import Any
-from unittest.mock import patch
 
 import copier
-import jinja2
 import yaml  # type: ignore[import-untyped,unused-ignore]
 from plumbum import local
 
 from app_session import ROOT, copy_source
+from compiled_once import quickly as quickly
 from temporary import fresh_folder as fresh_folder
 
 _config: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
@@ -57,27 +54,6 @@ def combinations() -> list[dict[str, Any]]:
 def source() -> Path:
     """Return the template in a folder that is no git repository."""
     return copy_source(fresh_folder("source"))
-
-
-_compiled: dict[tuple[str, str | None, str | None], CodeType] = {}
-_compile = jinja2.Environment.compile
-
-
-def _compile_once(
-    environment: jinja2.Environment,
-    text: str,
-    name: str | None = None,
-    filename: str | None = None,
-) -> CodeType:
-    key = (text, name, filename)
-    if key not in _compiled:
-        _compiled[key] = _compile(environment, text, name, filename)
-    return _compiled[key]
-
-
-def quickly() -> AbstractContextManager[object]:
-    """Spare Copier from compiling each part of each path anew, with equal settings every time."""
-    return patch.object(jinja2.Environment, "compile", _compile_once)
 
 
 def render(destination: Path, **answers: Any) -> Path:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from app_session import ROOT
+from child_pytest import PYTEST
 from pythons import clean_environment
 from rendering import edit, fresh_folder
 
@@ -181,7 +181,7 @@ def broken(path: Path, change: Callable[[str], str] | None) -> Iterator[None]:
 @pytest.mark.parametrize("name", BREACHES)
 def test_a_breach_turns_a_test_red(name: str, repository: Path) -> None:
     path, change, test = BREACHES[name]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+    command = [*PYTEST, "-q", test]
     # Plugins of pytest are loaded before it looks at its own settings, and one of them is the engine's.
     variables = {"HOME": os.environ.get("HOME", ""), "PYTHONPATH": str(repository / "src")}
     with broken(repository / path, change):

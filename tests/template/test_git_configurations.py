@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from everytick.update import edits, plain_git, steps, take
 from everytick.update.problem import UpdateError
 from everytick.update.project import Project as Updated
 
+import warm_copier
 from rendering import Project, TemplateHistory, fresh_folder, git
 from test_ownership import add, put
 
@@ -125,7 +125,7 @@ def test_a_conflict_is_found_whatever_git_was_told(
 def test_copier_alone_loses_lines_with_ignored_names(mine: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once it does not, the shield may go."""
     configure(CONFIGURATIONS["ignored names"](), monkeypatch)
-    command = [sys.executable, "-m", "copier", "update", "--defaults", "--quiet"]
+    command = [str(warm_copier.program()), "update", "--defaults", "--quiet"]
     subprocess.run(command, cwd=mine.folder, check=True, capture_output=True)
     assert MINE["Makefile"] not in (mine.folder / "Makefile").read_text(encoding="utf-8")
 
@@ -137,7 +137,7 @@ def test_lines_that_copier_alone_has_lost_are_put_back(
     """As the updater of 0.1 does it, which has no shield."""
     before = git(mine.folder, "rev-parse", "HEAD").strip()
     configure(CONFIGURATIONS["ignored names"](), monkeypatch)
-    command = [sys.executable, "-m", "copier", "update", "--defaults", "--quiet"]
+    command = [str(warm_copier.program()), "update", "--defaults", "--quiet"]
     subprocess.run(command, cwd=mine.folder, check=True, capture_output=True)
     found = edits.save(Updated(mine.folder), before, merged_just_now=True)
     assert (found.lost, found.patch) == ([], None)

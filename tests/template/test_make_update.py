@@ -18,7 +18,8 @@ from everytick.update import conflicts, finish, steps, take
 from everytick.update.problem import UpdateError
 from everytick.update.project import Project as Updated
 
-from calling_update import HERE, LOOK, OUTDATED, call, committed
+import warm_copier
+from calling_update import HERE, LOOK, OUTDATED, TOOLS, call, committed
 from calling_update import history as history
 from calling_update import taken as taken
 from rendering import Project, TemplateHistory, fresh_folder, git, render
@@ -75,7 +76,7 @@ def test_it_fails_with_the_list_of_rejected_changes(
     names = both_change_a_line(history, project)
     folder = fresh_folder("bin")
     rejecting = 'test "$1" = update && set -- "$@" --conflict rej'
-    program = f'#!/bin/sh\n{rejecting}\nexec "{sys.executable}" -m copier "$@"\n'
+    program = f'#!/bin/sh\n{rejecting}\nexec "{warm_copier.program()}" "$@"\n'
     (folder / "copier").write_text(program, encoding="utf-8")
     (folder / "copier").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
@@ -225,7 +226,7 @@ def test_nothing_runs_where_uv_is_told_of_another_index_in_its_own_file(
 def test_it_renews_the_lock_installs_and_lets_the_new_engine_end_it(
     history: TemplateHistory, project: Project, taken: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", f"{HERE}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
     project.edit("uv.lock", lambda _: "version = 1\n")
     project.commit("lock")
     before = git(project.folder, "rev-parse", "HEAD").strip()

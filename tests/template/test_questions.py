@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
+import warm_copier
 from questions import included, refusal
 from rendering import QUESTIONS, contents, fresh_folder, render, rendered, source
 
@@ -51,7 +52,7 @@ def test_a_project_in_a_repository_is_not_told_to_make_one(tmp_path: Path, repos
     project = tmp_path / "garden [1]" / "tasks"
     project.mkdir(parents=True)
     subprocess.run(["git", "init", "-q", repository], cwd=tmp_path, check=True)
-    command = [sys.executable, "-m", "copier", "copy", "--defaults", str(source()), "."]
+    command = [str(warm_copier.program()), "copy", "--defaults", str(source()), "."]
     done = subprocess.run(command, cwd=project, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert next_steps(done.stderr) == ["cd .", "make install", "make run"]
 

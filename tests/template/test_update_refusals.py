@@ -16,7 +16,7 @@ from everytick.update import take, versions
 from everytick.update.project import Project as Updated
 
 from app_session import ROOT
-from calling_update import HERE, LOOK, OUTDATED, call, committed
+from calling_update import LOOK, OUTDATED, TOOLS, call, committed
 from calling_update import history as history
 from calling_update import taken as taken
 from pythons import clean_environment
@@ -179,7 +179,7 @@ def test_renders_of_the_daily_workflow_can_be_updated(tmp_path: Path) -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/day-one.yml").read_text(encoding="utf-8"))
     for job, step, folder in (("render", 3, "fresh"), ("update", 3, "project")):
         command = workflow["jobs"][job]["steps"][step]["run"]
-        environment = clean_environment() | {"PATH": f"{HERE}{os.pathsep}{os.environ['PATH']}"}
+        environment = clean_environment() | {"PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}"}
         subprocess.run(["sh", "-ec", command], cwd=history.folder, env=environment, check=True)
         made = Project(history.folder.parent / folder)
         assert "has the newest version of the template" in call(made, "outdated").stdout

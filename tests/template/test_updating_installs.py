@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from calling_update import TOOLS
 from pythons import clean_environment
 from rendering import Project, TemplateHistory, fresh_folder, git
 
@@ -21,7 +20,7 @@ ENGINE = f"{PYTHON} -c 'import everytick.errors as it; print(getattr(it, \"LATER
 
 def shell(project: Project, command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command in the project as its user would, with uv and Copier on PATH."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["sh", "-c", command],
         cwd=project.folder,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from everytick.update import edits
 from everytick.update.project import Project as Updated
 
+import warm_copier
 from released_versions import KEPT, NEWEST, RUNTIME, releases
 from rendering import Project, fresh_folder, git
 from test_git_configurations import configure, ignoring
@@ -114,7 +114,7 @@ def test_lines_that_the_old_update_lost_are_back_or_kept(monkeypatch: pytest.Mon
     project.commit("mine")
     before = head(project)
     configure(ignoring(".env*", "Makefile"), monkeypatch)
-    command = [sys.executable, "-m", "copier", "update", "--defaults", "--quiet"]
+    command = [str(warm_copier.program()), "update", "--defaults", "--quiet"]
     subprocess.run(command, cwd=project.folder, check=True, capture_output=True)
     assert "deployed" not in (project.folder / "Makefile").read_text(encoding="utf-8")
     found = edits.save(Updated(project.folder), before, merged_just_now=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 import copier
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
+import warm_copier
 from rendering import Project, fresh_folder, git, quickly
 
 # What is in which file; None: the file is not there.
@@ -37,9 +37,10 @@ def read(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
 
 
-def run_copier(folder: Path, *arguments: str | Path, python: Path | str = sys.executable) -> Finished:
+def run_copier(folder: Path, *arguments: str | Path, python: Path | str | None = None) -> Finished:
     """Run the program, as somebody does who sits in a folder and has no terminal to be asked at."""
-    command = [str(python), "-m", "copier", *map(str, arguments)]
+    copier = [python, "-m", "copier"] if python else [warm_copier.program()]
+    command = [*map(str, copier), *map(str, arguments)]
     return subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 

@@ -25,7 +25,7 @@ LOWER_CASE = "{% if name != name | lower %}Use lower case, for example {{ name |
 NAME = {"type": "str", "default": "engine", "validator": LOWER_CASE}
 
 
-def copy(template: Template, *options: str, python: Path | str = sys.executable) -> tuple[Finished, Path]:
+def copy(template: Template, *options: str, python: Path | str | None = None) -> tuple[Finished, Path]:
     """Run `copier copy` into a folder that is not there yet."""
     folder = fresh_folder("tiny-copy") / "project"
     return run_copier(folder.parent, "copy", *options, template.folder, folder, python=python), folder
