@@ -19,7 +19,7 @@ from everytick.read.outages import Outage, outage_of
 from everytick.read.processes import Process, last_outcome, read_processes, with_traces
 from everytick.read.run_details import earlier_attempts
 from everytick.read.runs import find_run
-from everytick.read.under_way import HeldCounts, count_held, held_runs
+from everytick.read.under_way import HeldCounts, count_held, held_runs, waiting_before
 from everytick.settings import SchedulerSettings
 from everytick.store import unreadable
 from everytick.store.querying import Reader
@@ -158,6 +158,10 @@ class Facts:
         """Return the runs of this job that are claimed or run, without run `but` and those of backfills."""
         held = held_runs(self.connection, job_id=self.job_id)
         return [row for row in held if row.run_id != but and row.kind != "backfill"]
+
+    def waiting_before(self, row: Any) -> int:
+        """Return how many runs of this job begin before one that waits."""
+        return waiting_before(self.connection, row)
 
     @cached_property
     def full_group(self) -> Group | None:
