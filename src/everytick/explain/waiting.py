@@ -46,8 +46,8 @@ def _running(account: Account, row: Any) -> None:
     progress(account, row)
     if row.cancel_us is not None and not is_dead:
         _asked_to_end(account)
-        if is_coroutine and (since := past_cancel(row, facts.now)):
-            account.say(f"it goes on although it was asked to end {duration(since)} ago: {how}; it {until}")
+        if is_coroutine and (asked := past_cancel(row, facts.now)):
+            account.say(f"it goes on although it was asked to end {duration(asked)} ago: {how}; it {until}")
     _holder(account, row)
 
 
