@@ -216,6 +216,13 @@ def test_a_simulation_that_would_take_too_long_is_refused(scheduler: AsyncIOSche
         simulate([job], *year)
 
 
+def test_too_many_ticks_with_days_left_out_are_refused_by_that_name(scheduler: AsyncIOScheduler) -> None:
+    job = scheduler.add_job(print, "interval", seconds=4, id="often", exclude="sun")
+    begin = 1_767_225_600 * ticks.SECOND
+    with pytest.raises(ConfigurationError, match="of the days that it leaves out: simulate fewer days"):
+        simulate([job], begin, begin + 365 * ticks.DAY, scheduler.timezone)
+
+
 @pytest.mark.full
 def test_a_combined_trigger_with_too_many_ticks_is_refused(scheduler: AsyncIOScheduler) -> None:
     from apscheduler.triggers.combining import OrTrigger

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # A preview fits on a screen.
 _MOST_SHOWN = 15
+# Of so many jobs it is looked up what their runs wait for.
+_MOST_JOBS = 100
 # More at once are most likely not meant.
 MOST = 10_000
 _NOT_TRIED = "not tried"
@@ -151,15 +153,27 @@ def retry_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) ->
         if row["run_id"] in left_out:
             print_aside(f"  run {row['run_id']} of {row['job_id']}, which was lost")
     idle = "nothing to do: there is no such run"
-    _of_runs("Try", rows, " again", act, how, idle, lambda: _remark_on_nobody(client))
+    _of_runs("Try", rows, " again", act, how, idle, lambda: _remark_on_waiting(client, rows))
 
 
-def _remark_on_nobody(client: SchedulerClient) -> None:
+def _remark_on_waiting(client: SchedulerClient, rows: Sequence[RunOutline]) -> None:
+    """Say of runs that were asked for what somebody has to do before they can begin; job by job."""
     from everytick.read.processes import processes_in
+    from everytick.read.prospects import prospect_in
+    from everytick.settings import settings
 
     processes = processes_in(client.ledger)
     if not processes.up:
         print_aside(f"{processes.nobody_up(client.timezone)}: the runs wait for one")
+        return
+    of_jobs: dict[str, list[int]] = {}
+    for row in rows:
+        of_jobs.setdefault(row["job_id"], []).append(row["run_id"])
+    for job_id, [run_id, *others] in list(of_jobs.items())[:_MOST_JOBS]:
+        found = prospect_in(client.ledger, run_id, settings())
+        which = f"the runs of {job_id} ({len(others) + 1}): each" if others else f"run {run_id} of {job_id}"
+        if found.is_held:
+            print_aside(f"{which} {found.sentence}")
 
 
 def cancel_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How, idle: str) -> None:

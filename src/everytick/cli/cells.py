@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from everytick.text.durations import duration
-from everytick.text.instants import is_to_come, local, local_from_now, local_short
+from everytick.text.instants import is_to_come, local, local_from_now, local_short, short
 
 from .colours import STATES, TIME
 from .output import can_show, visible
@@ -13,6 +13,7 @@ from .output import can_show, visible
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from everytick.read.late import Late
     from everytick.read.schemas import JobRow, RunOutline
     from rich.text import Text
 
@@ -70,7 +71,7 @@ def due(row: JobRow, zone: tzinfo, *, own_zone: bool = True) -> str:
     return "" if str(own) == str(zone) else in_zone(row["next_run"], zone)
 
 
-def coming(row: JobRow, zone: tzinfo, now: int, late_since: int | None = None) -> str:
+def coming(row: JobRow, zone: tzinfo, now: int, late: Late | None = None) -> str:
     """Return how soon a job is due, by how much it is late, or why it is not due; in microseconds."""
     if row["problem"]:
         return f"cannot run: {row['problem']}"
@@ -81,21 +82,24 @@ def coming(row: JobRow, zone: tzinfo, now: int, late_since: int | None = None) -
         return f"paused{until}" + (f": {row['pause_note']}" if row["pause_note"] else "")
     if row["waits_for"]:
         return f"waiting for {row['waits_for']}"
-    if late_since is not None:
-        return f"late by {duration(now - late_since)}"
+    if late is not None:
+        # The schedule is not late with a run that was asked for, or that has been tried.
+        if not late.is_first:
+            return f"waits since {short(late.since, zone, now)}"
+        return f"late by {duration(now - late.since)}"
     if row["next_run"]:
         return local_from_now(row["next_run"], now)
     return "at each start" if row["runs_at_each_start"] else "never again"
 
 
-def coloured_coming(row: JobRow, zone: tzinfo, now: int, late_since: int | None) -> Text:
+def coloured_coming(row: JobRow, zone: tzinfo, now: int, late: Late | None) -> Text:
     """Return the same as `coming`, with what keeps a job from running in the colour of that."""
     from rich.text import Text
 
     is_held = row["paused"] or row["disabled_by"]
-    needs_a_look = is_held or row["waits_for"] or late_since is not None
+    needs_a_look = is_held or row["waits_for"] or late is not None
     style = "red" if row["problem"] else "yellow" if needs_a_look else TIME
-    return Text(visible(" ".join(coming(row, zone, now, late_since).splitlines())), style)
+    return Text(visible(" ".join(coming(row, zone, now, late).splitlines())), style)
 
 
 def tick(row: RunOutline, zone: tzinfo, now: int | None = None) -> str:

@@ -18,6 +18,7 @@ from .output import console, print_text, room_of, visible
 from .table import Column, print_table, shortened
 
 if TYPE_CHECKING:
+    from everytick.read.late import Late
     from everytick.read.schemas import JobRow, RunOutline, RunRow
 
 # How wide the columns are of runs that are printed as they end, but for the error; 0: not there.
@@ -31,7 +32,7 @@ _ROOMY = 100
 
 def print_jobs(
     rows: Sequence[JobRow],
-    late: Mapping[str, int],
+    late: Mapping[str, Late],
     gravest: Mapping[str, str],
     zone: tzinfo,
     *,
@@ -41,7 +42,7 @@ def print_jobs(
 
     Args:
         rows: the jobs.
-        late: since when those are late that are, in microseconds UTC.
+        late: those that are late, by their ids.
         gravest: what went wrong with some within a day, in words; without any the column is left out.
         zone: that of all times where none is named.
         wide: all columns, and nothing shortened.

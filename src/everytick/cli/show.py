@@ -46,7 +46,7 @@ def jobs(
     from everytick.api.loading import declared, load_schedule_for_command
     from everytick.errors import ConfigurationError, nearest
     from everytick.read.job_ids import matching
-    from everytick.read.jobs import job_rows, late_since, sorted_rows
+    from everytick.read.jobs import job_rows, late_by_id, sorted_rows
     from everytick.read.not_in_force import not_in_force
     from everytick.read.standings import ORDERS
     from everytick.read.trouble_words import worst_of_a_day
@@ -65,7 +65,7 @@ def jobs(
     if as_json:
         print_json(rows)
         return
-    late = late_since(scheduler.ledger)
+    late = late_by_id(scheduler.ledger)
     gravest = worst_of_a_day(scheduler.ledger, {row["id"]: row["last_outcomes"] for row in rows})
     listed.print_jobs(rows, late, gravest, scheduler.timezone, wide=wide)
     print_below_jobs(scheduler.ledger, scheduler.timezone, {row["id"] for row in rows})

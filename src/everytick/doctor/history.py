@@ -19,7 +19,7 @@ from everytick.read.processes import read_processes
 from everytick.read.standings import read_present
 from everytick.read.trouble_words import details, happened, label, since
 from everytick.read.troubles import Trouble, read_troubles
-from everytick.read.under_way import held_runs, past_timeout
+from everytick.read.under_way import held_runs, past_cancel, past_timeout
 from everytick.store.querying import Reader
 from everytick.store.requests import AT_EACH_START
 from everytick.text.durations import about_every, duration, exact_seconds
@@ -65,7 +65,7 @@ def examine_history(connection: Reader, declared: Declared, now: int, zone: Any)
         if known.id in missed:
             of_job.append(_missed(missed[known.id], now, zone, where))
         of_job += _durations(connection, job, now, where)
-        of_job += _past_timeouts([run for run in held if run.job_id == known.id], job, now, where)
+        of_job += _going_on([run for run in held if run.job_id == known.id], job, now, where)
         found += [replace(finding, job_id=known.id) for finding in of_job]
     return found or [ok("jobs", "no job fails, is slower than its schedule, or is paused without a reason")]
 
@@ -155,14 +155,20 @@ def _hung(trouble: Trouble | None, now: int, zone: Any, where: str) -> Iterator[
     yield Finding("warning", "hung", what, where, f"{typed('show')} {trouble.run_id}")
 
 
-def _past_timeouts(held: list[Any], job: Job | None, now: int, where: str) -> Iterator[Finding]:
+def _going_on(held: list[Any], job: Job | None, now: int, where: str) -> Iterator[Finding]:
+    """Tell of runs that go on although they were to end: by their timeout, or as they were asked to."""
     timeout = job.options.timeout if job is not None else None
+    right = "a function that ends when it is cancelled (on a thread: when cancel_requested says so)"
     for run in held:
         if overdue := past_timeout(run, timeout, now):
-            passed = f"although its timeout of {exact_seconds(timeout or 0)} passed {duration(overdue)} ago"
-            what = f"run {run.run_id} of job {run.job_id} goes on {passed}, and keeps its slot"
-            right = "a function that ends when it is cancelled (on a thread: when cancel_requested says so)"
-            yield Finding("warning", "timeout", what, where, right)
+            check = "timeout"
+            why = f"its timeout of {exact_seconds(timeout or 0)} passed {duration(overdue)} ago"
+        elif since := past_cancel(run, now):
+            check, why = "cancel", f"it was asked to end {duration(since)} ago"
+        else:
+            continue
+        what = f"run {run.run_id} of job {run.job_id} goes on although {why}, and keeps its slot"
+        yield Finding("warning", check, what, where, right)
 
 
 _THEN = {

@@ -255,6 +255,8 @@ def _forecast(account: Account, tick: int) -> None:
     """Say what a start would make of a missed tick now."""
     facts = account.facts
     job = facts.job
+    if facts.disabled_next is not None:
+        return
     if job is None and not facts.code_is_known:
         late = f"it is {duration(facts.now - tick)} late ({_limit(facts.row.grace_us)})"
         account.say(f"{late}: the next start decides about it")

@@ -15,11 +15,12 @@ from everytick.read.audit import newest_request
 from everytick.read.groups import Group, limited_groups
 from everytick.read.in_the_way import Hold, in_the_way
 from everytick.read.known_job import Declared, KnownJob, undeclared
+from everytick.read.not_in_force import who_claims
 from everytick.read.outages import Outage, outage_of
 from everytick.read.processes import Process, last_outcome, read_processes, with_traces
 from everytick.read.run_details import earlier_attempts
 from everytick.read.runs import find_run
-from everytick.read.under_way import HeldCounts, count_held, held_runs
+from everytick.read.under_way import HeldCounts, count_held, held_runs, waiting_before
 from everytick.settings import SchedulerSettings
 from everytick.store import unreadable
 from everytick.store.querying import Reader
@@ -158,6 +159,17 @@ class Facts:
         """Return the runs of this job that are claimed or run, without run `but` and those of backfills."""
         held = held_runs(self.connection, job_id=self.job_id)
         return [row for row in held if row.run_id != but and row.kind != "backfill"]
+
+    @property
+    def disabled_next(self) -> str | None:
+        """The setting here that disables the job at the next start, where no process is up that claims."""
+        if self.row.disabled_by is not None or who_claims(self.up):
+            return None
+        return self.settings.job_filter.why_disabled(self.job_id)
+
+    def waiting_before(self, row: Any) -> int:
+        """Return how many runs of this job begin before one that waits."""
+        return waiting_before(self.connection, row)
 
     @cached_property
     def full_group(self) -> Group | None:

@@ -277,10 +277,15 @@ def _about_the_code(account: Account) -> None:
 def _about_the_settings(account: Account) -> None:
     """Say if the settings here disable or enable the job, and those of the processes that are up do not."""
     facts = account.facts
-    if facts.row.removed_us is None:
-        claiming = who_claims(facts.up)
-        for sentence in settings_not_in_force(claiming, [facts.job_id], facts.settings.job_filter):
-            account.say(sentence)
+    if facts.row.removed_us is not None:
+        return
+    if facts.disabled_next is not None:
+        account.say(
+            f"{facts.disabled_next} disables the job here: a start with these settings runs nothing of it"
+        )
+    claiming = who_claims(facts.up)
+    for sentence in settings_not_in_force(claiming, [facts.job_id], facts.settings.job_filter):
+        account.say(sentence)
 
 
 def _about_its_pause(account: Account) -> None:

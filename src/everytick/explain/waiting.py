@@ -8,7 +8,7 @@ from everytick.model.group_limits import SETTING
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.read.reports import report_of
 from everytick.read.resuming import keeps_waiting
-from everytick.read.under_way import past_timeout
+from everytick.read.under_way import past_cancel, past_timeout
 from everytick.text.durations import duration, exact_seconds
 from everytick.text.instants import at
 from everytick.text.wording import PLAIN_GOES_ON, counted, quoted
@@ -35,20 +35,19 @@ def _running(account: Account, row: Any) -> None:
     is_dead = holder is not None and holder.is_gone
     account.say(f"it was running when its process died: {since}" if is_dead else f"it is running: {since}")
     timeout = facts.options.timeout if facts.options else None
+    is_coroutine = facts.job is not None and facts.job.is_coroutine_function
+    how = "a coroutine that swallows its cancellation" if is_coroutine else "on a thread"
+    until = "keeps its slot and counts for max_instances until it ends by itself or its process is stopped"
     if overdue := past_timeout(row, timeout, facts.now):
-        is_coroutine = facts.job is not None and facts.job.is_coroutine_function
-        how = "a coroutine that swallows its cancellation" if is_coroutine else "on a thread"
         account.say(
             f"it has not ended although its timeout of {exact_seconds(timeout or 0)} passed"
-            f" {duration(overdue)} ago: its function goes on, {how}, keeps its slot and counts for"
-            " max_instances until it ends by itself or its process is stopped"
+            f" {duration(overdue)} ago: its function goes on, {how}, {until}"
         )
     progress(account, row)
     if row.cancel_us is not None and not is_dead:
-        if row.replaced_by_us is not None:
-            asked, tick = at(row.cancel_us, facts.zone), at(row.replaced_by_us, facts.zone)
-            account.say(f"it was asked to end at {asked}, since the tick of {tick} is to replace it")
         _asked_to_end(account)
+        if is_coroutine and (asked := past_cancel(row, facts.now)):
+            account.say(f"it goes on although it was asked to end {duration(asked)} ago: {how}; it {until}")
     _holder(account, row)
 
 
@@ -182,6 +181,9 @@ def _instances(account: Account, row: Any) -> None:
         return
     for other in held:
         account.rest_on(other)
+        if since := past_cancel(other, facts.now):
+            asked = f"run {other.run_id} was asked to end at {at(other.cancel_us, facts.zone)}"
+            account.say(f"{asked}, and goes on since, for {duration(since)}")
 
 
 def _until_when(account: Account, row: Any) -> None:
@@ -189,10 +191,15 @@ def _until_when(account: Account, row: Any) -> None:
     facts = account.facts
     if facts.options is None or facts.options.overlap == "skip":
         return
-    grace = facts.options.grace
+    grace, overlap = facts.options.grace, f"its overlap={facts.options.overlap!r}"
     by = "" if grace is None else f", if that is by {at(row.due_us + grace, facts.zone)}: else it is missed"
     newest = ", unless a newer tick takes its place" if facts.options.overlap != "wait" else ""
-    account.say(f"its overlap={facts.options.overlap!r}: it begins when one of these has ended{by}{newest}")
+    if before := facts.waiting_before(row):
+        waits, begins = ("waits", "begins") if before == 1 else ("wait", "begin")
+        runs = f"{counted(before, 'run')} of the job {waits} since before it and {begins} first"
+        account.say(f"{overlap}: {runs}; then it begins{by}{newest}")
+    else:
+        account.say(f"{overlap}: it begins when one of these has ended{by}{newest}")
 
 
 def pause(account: Account) -> str:

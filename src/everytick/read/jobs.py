@@ -21,7 +21,7 @@ from everytick.text.schedules import in_words
 
 from .known_job import Declared, KnownJob, jobs_due, read_jobs
 from .last_runs import Recent, recent
-from .late import find_late
+from .late import Late, find_late
 from .processes import read_processes
 from .standings import STANDINGS, Place, in_order, read_standings
 from .waits import waits_of_jobs
@@ -128,8 +128,8 @@ def sorted_rows(ledger: Ledger, rows: Iterable[JobRow], order: str) -> list[JobR
     return in_order(places, order, _standings(ledger, rows) if order == "state" else {})
 
 
-def late_since(ledger: Ledger) -> dict[str, int]:
-    """Return since when jobs are late, in microseconds UTC, by their ids.
+def late_by_id(ledger: Ledger) -> dict[str, Late]:
+    """Return the jobs that are late by their ids.
 
     Raises:
         LedgerError: the ledger cannot be read.
@@ -137,7 +137,7 @@ def late_since(ledger: Ledger) -> dict[str, int]:
     if not ledger.exists():
         return {}
     with connect_checked(ledger) as connection:
-        return {late.job_id: late.since for late in find_late(connection, jobs_due(connection), ticks.now())}
+        return {late.job_id: late for late in find_late(connection, jobs_due(connection), ticks.now())}
 
 
 def _standings(ledger: Ledger, rows: Iterable[JobRow]) -> dict[str, set[str]]:

@@ -31,21 +31,23 @@ class Late:
     """A job of which something is due and has not begun since an instant, in microseconds UTC.
 
     ticks: how many no process has claimed; 0 if a run waits, None if they are too many to count.
-    waits_for: what a run of it waits for, see `waits_of_jobs`; None if that is not known.
+    waits_for: what a run of it waits for, see `waits_of_jobs`; None if that is not known. is_first: whether
+    the schedule made what has not begun; if not, it was asked for, or is a further attempt.
     """
 
     job_id: str
     since: int
     ticks: int | None
     waits_for: str | None = None
+    is_first: bool = True
 
 
 def late_jobs(connection: Reader, due: Sequence[DueJob], waiting: Iterable[NotBegun], now: int) -> list[Late]:
     """Return the jobs that are late, the longest first; `waiting` are the `runs_not_begun`."""
     late = {job_id: Late(job_id, found.since, found.number) for job_id, found in jobs_behind(due)}
-    for job_id, since, _number in waiting:
+    for job_id, since, _number, is_first in waiting:
         if since <= now - PROMPT and (job_id not in late or since < late[job_id].since):
-            late[job_id] = Late(job_id, since, 0)
+            late[job_id] = Late(job_id, since, 0, is_first=is_first or job_id in late)
     if any(one.ticks == 0 for one in late.values()):
         waits = waits_of_jobs(connection, now)
         late = {job_id: replace(one, waits_for=waits.get(job_id)) for job_id, one in late.items()}

@@ -17,12 +17,16 @@ from everytick.store.querying import NO_LIMIT, Reader
 from .run_columns import LISTED, STATE_NOW
 from .run_filter import HELD, WAITING
 
-# How long a coroutine may take to clean up when its timeout has passed, in microseconds.
+# How long a coroutine may take to clean up when it is cancelled, in microseconds.
 _MOMENT = 5 * ticks.SECOND
 
 _HELD_ROWS = f"SELECT {LISTED} FROM scheduler_runs WHERE {HELD} LIMIT :limit"
 _HELD_ROWS_OF_JOB = f"SELECT {LISTED} FROM scheduler_runs WHERE {HELD} AND job_id = :job_id LIMIT :limit"
 _WAITING_ROWS = f"SELECT {LISTED} FROM scheduler_runs WHERE {WAITING} ORDER BY due_us LIMIT :limit"
+_BEFORE = f"""
+SELECT count(*) FROM scheduler_runs WHERE {WAITING} AND job_id = :job_id AND kind <> 'backfill'
+AND (due_us < :due OR (due_us = :due AND run_id < :run_id))
+"""
 _HELD_COUNTS = f"""
 SELECT job_id, process_id, state, count(*) AS number
 FROM (SELECT job_id, process_id, {STATE_NOW} AS state FROM scheduler_runs WHERE {HELD}) AS held
@@ -42,6 +46,15 @@ def waiting_runs(connection: Reader, limit: int = NO_LIMIT) -> Sequence[Any]:
     return connection.rows(_WAITING_ROWS, {"limit": limit})
 
 
+def waiting_before(connection: Reader, row: Any) -> int:
+    """Return how many runs of its job begin before one that waits: those that were due before it.
+
+    Those of a backfill have places of their own. Uses the index scheduler_runs_waiting.
+    """
+    values = {"job_id": row.job_id, "due": row.due_us, "run_id": row.run_id}
+    return int(connection.value(_BEFORE, values))
+
+
 def past_timeout(row: Any, timeout: float | None, now: int) -> int:
     """Return for how many microseconds a run has gone on behind its timeout of some seconds; 0 if it has not.
 
@@ -51,6 +64,17 @@ def past_timeout(row: Any, timeout: float | None, now: int) -> int:
         return 0
     overdue = now - row.started_us - round(timeout * ticks.SECOND)
     return overdue if overdue > _MOMENT else 0
+
+
+def past_cancel(row: Any, now: int) -> int:
+    """Return for how many microseconds a run has gone on since it was asked to end; 0 if it has not.
+
+    It may take a moment to end.
+    """
+    if row.cancel_us is None or row.state != "running":
+        return 0
+    since = now - int(row.cancel_us)
+    return since if since > _MOMENT else 0
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,18 @@ def test_failed_runs_are_tried_again_by_time_and_job(jobs: AsyncIOScheduler, whi
     ]
 
 
+def test_of_what_is_tried_again_it_is_told_what_somebody_has_to_let_begin(jobs: AsyncIOScheduler) -> None:
+    beats(jobs.ledger)
+    SchedulerClient().pause_job("sync_1")
+    SchedulerClient().pause_job("sync_2")
+    done = call(jobs, "retry", "--failed", "--yes")
+    assert done.stdout == "to be tried again: 4 runs\n"
+    told = done.stderr.splitlines()
+    assert "the runs of sync_1 (2): each waits until the job sync_1 is resumed" in told
+    assert "run 3 of sync_2 waits until the job sync_2 is resumed" in told
+    assert not [line for line in told if "report" in line and "waits" in line]
+
+
 def test_a_lost_run_that_may_have_done_its_work_is_left_out_unless_it_is_named(
     jobs: AsyncIOScheduler,
 ) -> None:

@@ -70,6 +70,25 @@ def test_it_is_told_since_the_last_heartbeat_of_one_that_died(
     assert COMMANDS[command].format(BY_HEARTBEAT)[1:] in told(deserted, command)
 
 
+@pytest.mark.parametrize(
+    ("tick", "row", "words"),
+    [
+        (None, {}, "waits since 08:50:00"),
+        (MORNING - 10 * MINUTE, {"attempt": 2}, "waits since 08:50:00"),
+        (MORNING - 10 * MINUTE, {"attempt": 1}, "late by 10 min"),
+    ],
+    ids=["by hand", "another attempt", "a tick"],
+)
+def test_a_job_is_late_by_its_ticks_and_not_by_what_else_waits(
+    scheduler: AsyncIOScheduler, tick: int | None, row: dict[str, int], words: str
+) -> None:
+    with use(time_ns=lambda: MORNING * 1_000):
+        scheduler.add_job(print, "cron", year=2030, timezone="UTC", id="yearly")
+        queued = run("yearly", tick, "queued", due_us=MORNING - 10 * MINUTE, **row)
+        write(prepared(scheduler), "scheduler_runs", [queued])
+        assert words in told(scheduler, "jobs")
+
+
 def test_a_ledger_without_any_trace_has_no_more_to_tell(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(print, "cron", minute=10, timezone="UTC", id="invoices")
     prepared(scheduler)

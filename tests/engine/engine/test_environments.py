@@ -376,6 +376,27 @@ async def test_why_tells_of_a_tick_that_fell_into_it(scheduler: AsyncIOScheduler
         assert "The job was disabled: no process that was up was set to run it" in " ".join(after.sentences)
 
 
+async def test_while_nobody_is_up_why_goes_by_the_next_start(scheduler: AsyncIOScheduler) -> None:
+    with time_machine.travel(NOON, tick=True) as clock:
+        async with schedule() as made:
+            pass
+        clock.move_to(NOON + timedelta(minutes=3))
+        tick = NOON.replace(minute=2, second=0)
+        declared = {job.id: job for job in made.get_jobs()}
+
+        def told() -> str:
+            found = why(made.ledger, "mail-daily", tick, None, declared, None, settings_room.settings())
+            return " ".join(found.sentences)
+
+        assert "A start now would make up for it." in told()
+        with environment(disabled="mail-*"):
+            assert "would make up for it" not in told()
+            disables = (
+                "SCHEDULER_DISABLED_JOBS=mail-* disables the job here: a start with these settings runs"
+            )
+            assert f"{disables} nothing of it." in told()
+
+
 def why_now(scheduler: AsyncIOScheduler, run_id: int) -> str:
     found = why(scheduler.ledger, "mail-daily", None, run_id, None, None, settings_room.settings())
     return " ".join(found.sentences)

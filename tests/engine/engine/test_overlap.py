@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, ScheduleError, current_run
+from everytick.doctor import history
 from everytick.explain import why
 from everytick.model import ticks
+from everytick.read import under_way
+from everytick.read.known_job import Declared
 from everytick.read.run_details import run_details
+from everytick.store.querying import connect
 from everytick.system import use
 
 from inside import log as log
@@ -274,8 +278,59 @@ async def test_what_waits_and_what_waited_for_too_long_is_told(scheduler: AsyncI
         await until(lambda: waiting(scheduler))
         told = said(scheduler, rows(scheduler, "queued")[-1]["run_id"])
         assert "it waits for a run of its job to end, since " in told
-        assert "overlap='wait': it begins when one of these has ended, if that is by" in told
+        assert "overlap='wait': " in told
+        assert "if that is by" in told
         held.let_go(99)
+
+
+async def test_of_a_tick_behind_others_is_told_how_many_begin_before_it(scheduler: AsyncIOScheduler) -> None:
+    held = Held()
+    add(scheduler, held, "wait")
+    async with scheduler:
+        await until(lambda: len(waiting(scheduler)) >= 3)
+        first, second, third = [row["run_id"] for row in rows(scheduler, "queued")][:3]
+        assert "it begins when one of these has ended, if that is by" in said(scheduler, first)
+        told = said(scheduler, second)
+        assert "1 run of the job waits since before it and begins first" in told
+        assert "one of these has ended" not in told
+        assert "then it begins, if that is by" in told
+        assert "2 runs of the job wait since before it and begin first" in said(scheduler, third)
+        held.let_go(99)
+
+
+async def test_a_run_that_goes_on_although_a_tick_is_to_replace_it_is_told(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_way, "_MOMENT", ticks.SECOND // 10)
+    over = asyncio.Event()
+
+    async def deaf() -> None:
+        while not over.is_set():
+            try:
+                await over.wait()
+            except asyncio.CancelledError:
+                continue
+
+    add(scheduler, deaf, "replace")
+    async with scheduler:
+        try:
+            await until(lambda: waiting(scheduler))
+            [run] = rows(scheduler, "running")
+            goes_on = "it goes on although it was asked to end"
+            await until(lambda: goes_on in said(scheduler, run["run_id"]))
+            told = said(scheduler, run["run_id"])
+            assert "a coroutine that swallows its cancellation" in told
+            assert told.count("it was asked to end at") == 1
+            told = said(scheduler, rows(scheduler, "queued")[-1]["run_id"])
+            assert f"run {run['run_id']} was asked to end at" in told
+            assert "and goes on since" in told
+            given = Declared(scheduler.get_jobs(), scheduler.defaults, scheduler.settings.allowed_functions)
+            with connect(scheduler.ledger) as connection:
+                found = history.examine_history(connection, given, ticks.now(), scheduler.timezone)
+            [finding] = [one for one in found if one.check == "cancel"]
+            assert f"run {run['run_id']} of job job goes on although it was asked to end" in finding.what
+        finally:
+            over.set()
 
 
 async def test_a_tick_whose_place_a_newer_one_took_is_told(scheduler: AsyncIOScheduler) -> None:

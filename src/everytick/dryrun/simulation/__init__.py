@@ -161,7 +161,9 @@ def _prepare(job: Job, begin: int, end: int, known: tuple[int, str]) -> Prepared
     try:
         line = timeline(job.schedule, begin, end)
     except TooManyTicks:
-        raise _too_many(job, MOST_COMBINED, "its combined trigger") from None
+        leaves_out = isinstance(job.schedule.ticks, ticks.ExcludingTicks)
+        why = "the days that it leaves out" if leaves_out else "its combined trigger"
+        raise _too_many(job, MOST_COMBINED, why) from None
     number = ticks.count(job.schedule.ticks, begin - 1, end - 1, MOST_COMBINED)
     expected = line.total if number is None else number
     result = JobResult(job, expected, begin, end, length, source, longest_from=begin, notes=notes)
