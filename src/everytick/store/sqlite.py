@@ -38,6 +38,8 @@ _open_at_fork: set[tuple[int, int]] = set()
 class _Connection(sqlite3.Connection):
     """One of which is known to which file it leads, and until when."""
 
+    # Asked with each statement: to find nothing takes longer.
+    on_server = False
     leads_to: tuple[int, int] | None = None
 
     def close(self) -> None:
