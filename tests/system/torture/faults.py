@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from torture.history import Fault, History, Life, Row, Start
@@ -69,14 +69,14 @@ class Harm:
         before = [self._clock.shows(begin - 1) for begin in steps]
         return fault.kind == "clock ahead" and before[-1:] != [max(before, default=None)]
 
-    def near(self, begin: int, end: int, kinds: Iterable[str] | None = None, pid: int | None = None) -> bool:
+    def near(
+        self, begin: int, end: int, kinds: Collection[str] | None = None, pid: int | None = None
+    ) -> bool:
         """Return whether harm, of these kinds, to this process, was done between two instants."""
-        wanted = None if kinds is None else set(kinds)
-        return any(
-            fault.begin <= end and fault.end >= begin
-            for fault in (self._faults if pid is None else self._of.get(pid, ()))
-            if wanted is None or fault.kind in wanted
-        )
+        for fault in self._faults if pid is None else self._of.get(pid, ()):
+            if fault.begin <= end and fault.end >= begin and (kinds is None or fault.kind in kinds):
+                return True
+        return False
 
     def harmed(self, start: Start, until: int) -> bool:
         """Return whether harm was done to the process of a body between its start and an instant."""
@@ -187,7 +187,7 @@ class Harm:
             found = self._instants[shown] = self._clock.instants(shown)
         return found
 
-    def around(self, shown: int, before: float, after: float, kinds: Iterable[str] | None = None) -> bool:
+    def around(self, shown: int, before: float, after: float, kinds: Collection[str] | None = None) -> bool:
         """Return whether a fault was injected within some seconds of an instant from the ledger."""
         return any(
             self.near(at - int(before * SECOND), at + int(after * SECOND), kinds)
