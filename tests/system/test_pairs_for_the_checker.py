@@ -376,6 +376,13 @@ def the_process_that_had_claimed_it_was_killed(excused: bool) -> History:
 
 
 @pair(causes.late)
+def the_only_process_with_the_newer_code_had_been_killed(excused: bool) -> History:
+    history = of_one_job({"steps": (SECOND, 2 * SECOND)}, row(160, claimed_us=178))
+    # The code of each other deployment has the same.
+    return lived(history, 1, version=1 if excused else 2)
+
+
+@pair(causes.late)
 def only_newer_code_decides_about_a_job_that_changed(excused: bool) -> History:
     killed = fault("kill", 150, 150, 1)
     return of_one_job({"leaves": excused}, row(160, claimed_us=172), faults=(killed,))

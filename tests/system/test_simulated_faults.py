@@ -84,6 +84,16 @@ _FOUND = {
         33.0,
         (Act(5.0, "set one", number=1), Act(21.26, "set clock", number=40)),
     ),
+    "the only process with the newer code, which is killed and not replaced for long": Plan(
+        31_000_401,
+        ("quick", "morph", "named"),
+        2,
+        True,
+        26,
+        0.3,
+        48.0,
+        (Act(29.01, "redeploy"), Act(35.001, "kill", seconds=40.0)),
+    ),
     "a start of several on hosts of their own, that find only dead ones": Plan(
         2, ("quick", "morph", "boot"), 3, True, 12, 2.0, 9.0, (Act(6.0, "storm"),)
     ),

@@ -44,7 +44,7 @@ class Harm:
         self._of: dict[int, list[Fault]] = defaultdict(list)
         for fault in history.faults:
             self._of[fault.pid].append(fault)
-        self._starts = history.starts
+        self._starts, self._specs = history.starts, history.specs
         # Asked very often of the same ones.
         self._instants: dict[int, list[int]] = {}
         self._to_all = [
@@ -103,16 +103,24 @@ class Harm:
     def someone_fit(self, begin: int, end: int, busy: int | None = None, job: str = "") -> Life | None:
         """Return a process that was well all the time, if all was well around it too.
 
-        busy: how many runs it may have had under way. job: that it is set to run.
+        busy: how many runs it may have had under way. job: that it is set to run, by the code in force.
         """
         if self.to_all(begin, end):
             return None
-        fit = [life for life in self._lives if job not in life.disabled and self.fit(life, begin, end)]
+        fit = [life for life in self._lives if self._may_run(life, job, end) and self.fit(life, begin, end)]
         if busy is not None:
             fit = [life for life in fit if self._most_under_way(life.pid, begin, end) <= busy]
         roles = {life.role for life in fit}
         # Who only claims and who only runs need each other.
         return fit[0] if "all" in roles or roles >= {"scheduler", "worker"} else None
+
+    def _may_run(self, life: Life, job: str, by: int) -> bool:
+        """Return whether a process is set to run a job, and has it as the newest code by then has it (R8)."""
+        spec = self._specs.get(job)
+        if job in life.disabled or spec is None or spec.added or not spec.changes:
+            return job not in life.disabled
+        newest = max(other.version for other in self._lives if other.begin <= by)
+        return spec.as_deployed(life.version) == spec.as_deployed(newest)
 
     def well_between(
         self,
@@ -127,7 +135,7 @@ class Harm:
         """Return a process that was well for so long between two instants, while something was due.
 
         but: times that do not count, in their order, if they leave no more than moments between them.
-        job: that the process is set to run.
+        job: as of `someone_fit`.
         """
         while begin + length < end:
             counts = not but or _longest_between(but, begin, begin + length) > _MOMENT
