@@ -22,7 +22,7 @@ from torture.jobs import SECOND
 # Worlds with faults of many kinds in each.
 _QUICK, _MORE = range(1, 7), range(7, 30)
 # Those that found a defect of the engine, or a rule of the checker that was wrong.
-_KEPT = (412, 1010, 1020, 1025, 1041, 1105, 2016, 9066, 9146, 21_130_031, 21_130_107)
+_KEPT = (412, 1010, 1020, 1025, 1041, 1105, 2016, 9066, 9146, 21_130_031, 21_130_107, 31_000_016)
 # Of how many seeds one is to find a planted bug, where the one that is known to find it does so no more.
 _FOUND_WITHIN = 350
 
@@ -93,6 +93,17 @@ _FOUND = {
         0.3,
         48.0,
         (Act(29.01, "redeploy"), Act(35.001, "kill", seconds=40.0)),
+    ),
+    "a process that is frozen when its run is to make way, and goes on with it after its end": Plan(
+        31_000_467,
+        ("telling", "newest_of_many", "replaced_endless"),
+        2,
+        False,
+        18,
+        2.0,
+        33.0,
+        (Act(24.02, "storm"), Act(25.21, "stop", seconds=25.0)),
+        1_800_143_985,
     ),
     "a start of several on hosts of their own, that find only dead ones": Plan(
         2, ("quick", "morph", "boot"), 3, True, 12, 2.0, 9.0, (Act(6.0, "storm"),)

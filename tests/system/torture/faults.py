@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from torture.history import Fault, History, Life, Row, Start
@@ -30,6 +30,9 @@ _WARMING = SECOND
 _MINUTE = 60 * SECOND
 _TIMED = re.compile(r"^(?:\x1b\[\d+m)*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+)", re.MULTILINE)
 _LOCKED = re.compile(_TIMED.pattern + r".*the ledger does not answer \(.*lock", re.MULTILINE)
+_ANSWERS = re.compile(_TIMED.pattern + r".*the ledger answers again", re.MULTILINE)
+# For how long one waits for the lock of a file before it says so.
+_PATIENCE = 5 * SECOND
 
 
 _UP = re.compile(_TIMED.pattern + r".* \| ledger ", re.MULTILINE)
@@ -39,10 +42,11 @@ class Harm:
     """Answers from the history."""
 
     def __init__(self, history: History) -> None:
-        self._faults, self._lives, self._clock = history.faults, history.lives, history.clock
+        self._lives, self._clock = history.lives, history.clock
+        self._faults = sorted([*history.faults, *_shut_out(history)], key=lambda fault: fault.begin)
         # Asked very often of one process.
         self._of: dict[int, list[Fault]] = defaultdict(list)
-        for fault in history.faults:
+        for fault in self._faults:
             self._of[fault.pid].append(fault)
         self._starts, self._specs = history.starts, history.specs
         # Asked very often of the same ones.
@@ -160,6 +164,10 @@ class Harm:
         )
         return not blocked and not self.near(begin - SECOND, end, pid=life.pid)
 
+    def longest_parted(self, pid: int) -> int:
+        """Return for how long a process was cut off from the others, at most at one time."""
+        return max((it.end - it.begin for it in self._of.get(pid, ()) if it.kind in PARTED), default=0)
+
     def left_unrecorded(self, pid: int) -> bool:
         """Return whether a process said that it could not write down how its runs ended."""
         return any(life.pid == pid and any(said in life.log for said in _UNRECORDED) for life in self._lives)
@@ -212,6 +220,20 @@ def _longest_between(times: Iterable[tuple[int, int]], begin: int, end: int) -> 
     return max(longest, end - free)
 
 
+def _shut_out(history: History) -> Iterator[Fault]:
+    """Yield when processes could not write, as they say, since others did while each commit took long.
+
+    Who waits for the lock of a file may wait in vain, and the others see no heartbeat of it meanwhile.
+    """
+    slow = [fault for fault in history.faults if fault.kind == "busy"]
+    for life in history.lives if slow else ():
+        answers = _said_at(life, _ANSWERS)
+        for said in _said_at(life, _LOCKED):
+            begin, end = said - _PATIENCE, min((at for at in answers if at > said), default=life.end)
+            if any(fault.begin <= said and fault.end >= begin for fault in slow):
+                yield Fault("silenced", life.pid, begin, end)
+
+
 def _froze_with_the_ledger(fault: Fault, lives: Iterable[Life]) -> bool:
     """Return whether a process was parted inside of a transaction: then no other process could write.
 
@@ -219,13 +241,13 @@ def _froze_with_the_ledger(fault: Fault, lives: Iterable[Life]) -> bool:
     """
     if fault.kind not in PARTED:
         return False
-    waited = [at for life in lives if life.pid != fault.pid for at in _locked_out(life)]
+    waited = [at for life in lives if life.pid != fault.pid for at in _said_at(life, _LOCKED)]
     return any(fault.begin + 3 * SECOND <= at <= fault.end + 3 * SECOND for at in waited)
 
 
-def _locked_out(life: Life) -> list[int]:
-    """Return when a process said that the ledger was locked."""
-    said = [datetime.fromisoformat(time) for time in _LOCKED.findall(life.log)]
+def _said_at(life: Life, what: re.Pattern[str]) -> list[int]:
+    """Return when a process said something."""
+    said = [datetime.fromisoformat(time) for time in what.findall(life.log)]
     up = _UP.search(life.log)
     if life.ready is not None and up is not None:
         known, instant = datetime.fromisoformat(up[1]), life.ready
