@@ -46,6 +46,9 @@ class RateLimitedLog:
 
     def tell(self) -> bool:
         """Log how many events were counted, of each kind whose time is over; return whether any remain."""
+        if not self._kinds:
+            # As always but after an error: this is called by all that comes again and again.
+            return False
         now, over = system.monotonic(), []
         with self._lock:
             for name, kind in list(self._kinds.items()):

@@ -27,7 +27,7 @@ class Statement(NamedTuple):
 
 def walks_runs(step: str) -> bool:
     """Return whether a line of a plan is about the runs, by whichever name a statement has them."""
-    return re.match(r"(SCAN|SEARCH) (scheduler_)?runs\b", step) is not None
+    return re.match(r"(SCAN|SEARCH) (main\.)?(scheduler_)?runs\b", step) is not None
 
 
 @contextmanager

@@ -262,6 +262,14 @@ def it_was_interrupted_while_the_ledger_was_locked(excused: bool) -> History:
     return overtaken({}, fault("lock", 120 if excused else 110, 127 if excused else 111))
 
 
+@pair(waiting.makes_way)
+def its_end_had_been_recorded_while_its_process_was_frozen(excused: bool) -> History:
+    frozen = fault("stop", 131, 150 if excused else 140, 2)
+    rows = row(130, "cancelled", finished_us=145), row(160)
+    spec = {"overlap": "replace", "body": "endless"}
+    return of_one_job(spec, *rows, starts=(start(130, end=us(170)),), faults=(frozen,))
+
+
 # --- what runs say of themselves ---
 
 
@@ -376,6 +384,13 @@ def the_process_that_had_claimed_it_was_killed(excused: bool) -> History:
 
 
 @pair(causes.late)
+def the_only_process_with_the_newer_code_had_been_killed(excused: bool) -> History:
+    history = of_one_job({"steps": (SECOND, 2 * SECOND)}, row(160, claimed_us=178))
+    # The code of each other deployment has the same.
+    return lived(history, 1, version=1 if excused else 2)
+
+
+@pair(causes.late)
 def only_newer_code_decides_about_a_job_that_changed(excused: bool) -> History:
     killed = fault("kill", 150, 150, 1)
     return of_one_job({"leaves": excused}, row(160, claimed_us=172), faults=(killed,))
@@ -450,6 +465,19 @@ def others_took_its_run_while_it_was_frozen(excused: bool) -> History:
 def it_was_frozen_for_most_of_a_lease(excused: bool) -> History:
     frozen = fault("stop", 150, 159.5 if excused else 158.5, 2)
     return lived(of_one_job({}, faults=(frozen,)), 2, log="run 3 had lost its lease")
+
+
+@pair(processes.given_up_too_soon)
+def others_had_the_lock_while_each_commit_took_long(excused: bool) -> History:
+    lines = (
+        "00:00.0 | INFO | simulated | ledger x",
+        "01:09.0 | ERROR | the ledger does not answer (database is locked)",
+        "01:14.0 | INFO | the ledger answers again",
+        "01:14.1 | ERROR | run 3 had lost its lease",
+    )
+    slow = fault("busy", 150, 170) if excused else fault("busy", 120, 140)
+    log = "\n".join(f"2026-11-23 09:{line}" for line in lines)
+    return lived(of_one_job({}, faults=(slow,)), 2, log=log)
 
 
 @pair(processes.blocked_loops)

@@ -85,7 +85,9 @@ def attach(level: str | None = None) -> None:
     global _sink, _level
     _level = level or _level
     if _sink is None or _sink not in logger._core.handlers:  # type: ignore[attr-defined]
-        _sink = logger.add(_keep, level=_level, format=_line, backtrace=False, diagnose=False)
+        _sink = logger.add(
+            _keep, level=_level, format=_line, filter=_is_of_a_run, backtrace=False, diagnose=False
+        )
 
 
 def prepare(record: Record) -> None:
@@ -133,6 +135,11 @@ def begin() -> tuple[Lines, Token[Lines | None]]:
 def end(token: Token[Lines | None]) -> None:
     """Keep no more log lines of this context."""
     _lines.reset(token)
+
+
+def _is_of_a_run(_record: Record) -> bool:
+    # Asked before the line gets its text, which is most of the work.
+    return _lines.get() is not None
 
 
 def _keep(message: Any) -> None:

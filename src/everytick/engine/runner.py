@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from typing import Any, ParamSpec
 
@@ -115,7 +114,9 @@ class Runner:
 
     def room(self) -> Room:
         """Return how many more runs could begin, and which cannot. From any thread."""
-        return replace(self.admission.room(), under_way=frozenset(list(self._under_way)))
+        room = self.admission.room()
+        room.under_way = frozenset(list(self._under_way))
+        return room
 
     def cancel(self, unwanted: Mapping[int, int | None]) -> None:
         """End runs on request. A function on a thread can only be told: see `Run.cancel_requested`.

@@ -10,19 +10,20 @@ from .run_filter import HELD, WAITING
 
 # How many runs are named; the others are counted.
 _MOST_NAMED = 3
-# Those of a backfill have places of their own, see `Facts.held_of_job`.
+# Those of a backfill have places of their own, see `Facts.held_of_job`. By values that are worked out: in the
+# order of a column SQLite would go through all runs, instead of the few that wait or are under way.
 _WAITING = f"""
 SELECT jobs.job_id AS job_id, group_name, options_data, ordinary
 FROM (
-    SELECT job_id, max(CASE WHEN kind = 'backfill' THEN 0 ELSE 1 END) AS ordinary
+    SELECT job_id || '' AS job_id, max(CASE WHEN kind = 'backfill' THEN 0 ELSE 1 END) AS ordinary
     FROM (SELECT job_id, kind, due_us FROM scheduler_runs WHERE {WAITING}) AS waiting
-    WHERE due_us <= :now GROUP BY job_id
+    WHERE due_us <= :now GROUP BY job_id || ''
 ) AS due
 JOIN scheduler_jobs AS jobs ON jobs.job_id = due.job_id
 """
 _HELD = f"""
 SELECT job_id, run_id FROM (SELECT job_id, run_id, kind FROM scheduler_runs WHERE {HELD}) AS held
-WHERE kind <> 'backfill' ORDER BY run_id
+WHERE kind <> 'backfill' ORDER BY run_id + 0
 """
 
 

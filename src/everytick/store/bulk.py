@@ -14,6 +14,9 @@ from typing import Any, cast
 from .connections import Connection, Loading, Statement, is_on_server, without_nul
 
 _TYPES = ("bigint", "text")
+# A number that JSON has not is an error of these rows alone: SQLite would call all of it malformed. With
+# these options `json.dumps` would make an encoder for each call.
+_as_json = json.JSONEncoder(allow_nan=False).encode
 _ELEMENTS = "jsonb_array_elements(:given ::jsonb) AS each (value)"
 
 
@@ -50,10 +53,9 @@ class Bulk:
         """Return it as it is run for these rows, for `connections.together`; None if there are none."""
         if not rows:
             return None
-        # A number that JSON has not is an error of these rows alone: SQLite would call all of it malformed.
-        given = json.dumps(rows, allow_nan=False)
+        given = _as_json(rows)
         if "\\u0000" in given:
-            given = json.dumps([[without_nul(value) for value in row] for row in rows])
+            given = _as_json([[without_nul(value) for value in row] for row in rows])
         text = self._postgres if is_on_server(connection) else self._sqlite
         return text, {"given": given, **parameters}
 

@@ -196,14 +196,19 @@ def _advance(
             entering[it.job.id] = it.job
             by[it.job.id] = due if it.ahead else now
     rows = [(it.job.id, it.job.definition, it.seen, it.upto) for it in decisions]
-    shown, won, counted = together(
-        connection,
-        workers.showing_life(me),
-        job_sql.ADVANCE_WATERMARKS.given(connection, rows),
-        limits.count_under_way(connection, by),
-    )
+    asked = workers.showing_life(me), job_sql.ADVANCE_WATERMARKS.given(connection, rows)
+    if is_on_server(connection):
+        # By one trip.
+        shown, won, counted = together(connection, *asked, limits.count_under_way(connection, by))
+        moved = {job_id for (job_id,) in won}
+    else:
+        # In a file each process claims, and all but one find that another one has: they need not count.
+        shown, won = together(connection, *asked)
+        moved = {job_id for (job_id,) in won}
+        by = {job_id: instant for job_id, instant in by.items() if job_id in moved}
+        [counted] = together(connection, limits.count_under_way(connection, by))
     workers.ensure(connection, me, shown)
-    return {job_id for (job_id,) in won}, _UnderWay(me, entering, limits.added_up(counted, by))
+    return moved, _UnderWay(me, entering, limits.added_up(counted, by))
 
 
 def _refused(connection: Connection, decision: Decision, state: JobState | None, *, is_busy: bool) -> Answer:

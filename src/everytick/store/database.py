@@ -6,6 +6,7 @@ never written to. The code that differs between databases is in `sqlite` and `po
 
 from __future__ import annotations
 
+import functools
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -262,8 +263,7 @@ class Ledger(ABC):
             return None
         row = connection.execute("SELECT version_num FROM scheduler_ledger_version").fetchone()
         revision = str(row[0]) if row else None
-        known = {file.name[:4] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py")}
-        if revision is not None and revision not in known:
+        if revision is not None and revision not in _known_revisions():
             raise LedgerError(
                 f"{self.place} was written by a newer version of the application (ledger {revision},"
                 f" this code knows {REVISION}): deploy that version again, or set {VARIABLE} to another"
@@ -301,6 +301,11 @@ class Ledger(ABC):
     @abstractmethod
     def _has_tables(self, connection: Connection) -> bool:
         """Return whether the ledger's tables are there."""
+
+
+@functools.cache
+def _known_revisions() -> frozenset[str]:
+    return frozenset(file.name[:4] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def upgrade(ledger: Ledger) -> None:

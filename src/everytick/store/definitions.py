@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, NamedTuple, TypeVar
 
 from everytick.model import ticks
@@ -262,7 +262,8 @@ def _update(
     changed = []
     for job, known in jobs:
         if pauses.end_if_over(connection, known, job.schedule):
-            known = replace(known, paused=None, watermark=settled_until(known.watermark, known.paused_until))
+            upto = settled_until(known.watermark, known.paused_until)
+            known = known._replace(paused=None, watermark=upto)
         found.watermarks[job.id] = known.watermark
         if _is_changed(job, known):
             changed.append((job, known))

@@ -34,6 +34,8 @@ _is_watching = False
 class TrackedConnection(sqlite3.Connection):
     """One of which is known to which file it leads, and until when."""
 
+    # Asked with each statement: to find nothing takes longer.
+    on_server = False
     leads_to: Identity | None = None
 
     def close(self) -> None:

@@ -6,15 +6,7 @@ from .bulk import Bulk
 # after another, in one slot (R5). And how many of them do more than wait for a moment: those that are
 # started, and those that should have been a second ago, since the process that has their lease may be frozen.
 # A run that waited in the queue, and is recorded as started since a moment, may not have been entered yet.
-#
-# And the ticks that wait for a process with room: those that are due :surely at once, and those that are due
-# later, until the last of the given instants, one by one, each with when that is. And the runs that were cut
-# off and may begin again. Runs of a backfill have a limit of their own.
-#
-# Very many may wait, which a server does not know: by IS TRUE it looks up the job of each among the given
-# ones, where it would compare each with each to join them.
-COUNT_UNDER_WAY = Bulk(
-    """
+_HELD = """
 WITH given AS (SELECT job, by_us FROM GIVEN AS given)
 SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us),
        count(DISTINCT CASE WHEN state = 'running' AND NOT (started_us > given.by_us - 500000
@@ -25,6 +17,18 @@ FROM given CROSS JOIN scheduler_runs
 WHERE job_id = given.job AND state IN ('claimed', 'running') AND kind <> 'backfill'
   AND (state = 'running' OR due_us <= given.by_us)
 GROUP BY given.job
+"""
+COUNT_HELD = Bulk(_HELD, job="text", by_us="bigint")
+
+# And the ticks that wait for a process with room: those that are due :surely at once, and those that are due
+# later, until the last of the given instants, one by one, each with when that is. And the runs that were cut
+# off and may begin again. Runs of a backfill have a limit of their own.
+#
+# Very many may wait, which a server does not know: by IS TRUE it looks up the job of each among the given
+# ones, where it would compare each with each to join them. What was cut off is not put together by job here:
+# for that SQLite would go through all runs in the order of their jobs, instead of the few that were cut off.
+COUNT_UNDER_WAY = Bulk(
+    f"""{_HELD}
 UNION ALL
 SELECT job_id, 0, 0, count(*), 0, later_us FROM (
     SELECT job_id, CASE WHEN due_us > :surely THEN due_us END AS later_us FROM scheduler_runs
@@ -32,9 +36,8 @@ SELECT job_id, 0, 0, count(*), 0, later_us FROM (
       AND (job_id IN (SELECT job FROM given)) IS TRUE
 ) AS waiting GROUP BY job_id, later_us
 UNION ALL
-SELECT job_id, 0, 0, 0, count(*), NULL FROM scheduler_runs
+SELECT job_id, 0, 0, 0, 1, NULL FROM scheduler_runs
 WHERE rerun_until_us >= :now AND kind <> 'backfill' AND (job_id IN (SELECT job FROM given)) IS TRUE
-GROUP BY job_id
 """,
     job="text", by_us="bigint",
 )  # fmt: skip
@@ -55,14 +58,15 @@ GROUP BY given.run
 )  # fmt: skip
 
 # Of the ticks of a job that wait the newest stay, and those that were due later than an instant. By IS TRUE
-# as above.
+# as above; and of the jobs as texts that were put together, since SQLite would go through all runs in the
+# order of their jobs and ticks.
 SKIP_OLDER_QUEUED = Bulk(
     """
 UPDATE scheduler_runs SET state = 'skipped', reason = 'coalesced', finished_us = :now
 WHERE state || '' = 'queued' AND run_id IN (
     /* on a server: SELECT run_id FROM scheduler_runs WHERE run_id IN ( */
     SELECT run_id FROM (
-        SELECT run_id, due_us, row_number() OVER (PARTITION BY job_id ORDER BY tick_us DESC) AS place
+        SELECT run_id, due_us, row_number() OVER (PARTITION BY job_id || '' ORDER BY tick_us DESC) AS place
         FROM scheduler_runs
         WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND attempt = 1
           AND (job_id IN (SELECT job FROM GIVEN AS given)) IS TRUE

@@ -50,13 +50,21 @@ def count_under_way(connection: Connection, by: Mapping[str, int]) -> Statement 
     )
 
 
+def count_held(connection: Connection, by: Mapping[str, int]) -> Statement | None:
+    """Return the statement that counts the runs of jobs that are under way alone, each by an instant.
+
+    For one who knows what waits: that may be very much. `added_up` makes of its rows what it counted.
+    """
+    return sql.COUNT_HELD.given(connection, list(by.items()))
+
+
 def added_up(rows: Iterable[Sequence[Any]], by: Mapping[str, int]) -> dict[str, Counted]:
-    """Return by job what `count_under_way` counted, without jobs of which there is nothing."""
+    """Return by job what one of these statements counted, without jobs of which there is nothing."""
     found: dict[str, Counted] = {}
     for job_id, *numbers, later in rows:
         if later is None or later <= by[job_id]:
-            before = found.get(job_id, Counted())
-            found[job_id] = Counted(*map(add, before, numbers))
+            before = found.get(job_id)
+            found[job_id] = Counted(*numbers) if before is None else Counted(*map(add, before, numbers))
     return found
 
 

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, NamedTuple
 
 from everytick.model import ticks
@@ -41,9 +42,10 @@ class _Run(NamedTuple):
 
         A file takes anything in any column, and a server any number. by: until when it is due.
         """
-        for name, value, kinds in zip(self._fields, self, _KINDS, strict=True):
-            if type(value) not in kinds:
-                return f"its {name} is of no kind that it may be"
+        if tuple(map(type, self)) not in _SOUND:
+            wrong = zip(self._fields, self, _KINDS, strict=True)
+            name = next(name for name, value, kinds in wrong if type(value) not in kinds)
+            return f"its {name} is of no kind that it may be"
         for name, number in (("attempt", self.attempt), ("crashes", self.crashes)):
             if not 0 <= number < TOO_MANY:
                 return f"its {name} is {number}"
@@ -53,6 +55,8 @@ class _Run(NamedTuple):
 _NUMBER, _TEXT, _NUMBER_OR_NONE = (int,), (str,), (int, type(None))
 # Of the fields of a run, in their order.
 _KINDS = (_NUMBER, _TEXT, _TEXT, _NUMBER_OR_NONE, _NUMBER, _NUMBER, _NUMBER, _NUMBER_OR_NONE)
+# All that the types of its fields may be together: each run that waits is looked at, each second.
+_SOUND = frozenset(product(*_KINDS))
 
 
 @dataclass
@@ -246,13 +250,14 @@ class _Taker:
             connection,
             locking.locking_jobs(connection, unknown),
             pauses.reading(connection, unknown),
-            limits.count_under_way(connection, by),
+            limits.count_held(connection, by),
         )
         states = pauses.states(rows)
         busy = locking.held_by_others(connection, states, locked)
         self._found.busy |= busy
         self._states |= {job_id: state for job_id, state in states.items() if job_id not in busy}
-        self._held += Counter({job_id: it.held for job_id, it in limits.added_up(counted, by).items()})
+        for job_id, of_job in limits.added_up(counted, by).items():
+            self._held[job_id] += of_job.held
         options = (job.options for job in map(self._jobs.get, unknown) if job is not None)
         groups = {it.group for it in options if it.group is not None} & self._me.group_limits.keys()
         groups -= self._groups_looked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from everytick.model import ticks
@@ -164,8 +164,7 @@ class Outcome:
         return not has_more and self.retry_at is None and self.rerun_until is None
 
 
-@dataclass(frozen=True)
-class JobState:
+class JobState(NamedTuple):
     """A job as it is recorded in the ledger. Instants are microseconds."""
 
     job_id: str
@@ -191,8 +190,7 @@ class JobState:
         watermark, paused, until = state.watermark, state.paused, state.paused_until
         if type(watermark) is int and type(paused) in _INSTANT and _is_end(until):
             return state
-        return replace(
-            state,
+        return state._replace(
             watermark=watermark if type(watermark) is int else ticks.FOREVER,
             paused=paused if type(paused) in _INSTANT else 0,
             paused_until=until if _is_end(until) else None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 from datetime import date
 
 from everytick import current_run
@@ -42,10 +41,11 @@ class Marks:
             return
         number = self._begun[key]
         start = self.starts[number]
-        if word == "end":
-            self.starts[number] = replace(start, end=at)
-        else:
-            self.starts[number] = replace(start, said=(*start.said, (share, at)))
+        end, said = (at, start.said) if word == "end" else (start.end, (*start.said, (share, at)))
+        # `dataclasses.replace` looks up each of the fields, and there are very many starts.
+        begun = (start.run, start.kind, start.job, start.tick)
+        begun_by = (start.attempt, start.pid, start.at)
+        self.starts[number] = Start(*begun, *begun_by, end, said)
 
 
 marks = Marks()

@@ -1,7 +1,8 @@
 """The ledger: a real SQLite in memory, which all simulated processes share, behind a disk with faults.
 
-Each connection is a real one to the same database. What SQLite does by waiting (for a lock, for the disk) is
-done here in simulated time: a transaction waits for its lock, holds it, and takes its time to reach the disk.
+Each connection leads to a real one to the same database, which it has for itself as long as it is open. What
+SQLite does by waiting (for a lock, for the disk) is done here in simulated time: a transaction waits for its
+lock, holds it, and takes its time to reach the disk.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 from everytick.errors import LedgerError
 from everytick.store import unreadable
@@ -30,6 +32,8 @@ _STATEMENT, _COMMIT = MILLISECOND // 10, 2 * MILLISECOND
 # How long it takes at most until a process knows what became of a commit whose answer was lost.
 _ASKING = 2 * SECOND
 _names = count()
+# More than the engine has statements: each is compiled once.
+_STATEMENTS = 500
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
@@ -51,10 +55,16 @@ class Disk:
         self.away = False
         self.holder: object | None = None
         self.commits = 0
+        # Real connections that nobody has at the moment. A new one would have to read the schema, and to
+        # compile each statement anew.
+        self._idle: list[sqlite3.Connection] = []
         # Holds the database as long as this object is there; and reads it for the checker.
-        self.keeper = sqlite3.connect(
-            self.uri, timeout=0, isolation_level=None, check_same_thread=False, uri=True
-        )
+        self.keeper = self._real()
+
+    def close(self) -> None:
+        """Let the database go, when all processes have ended."""
+        for real in (self.keeper, *self._idle):
+            real.close()
 
     def rows(self, statement: str, *values: Any) -> list[Any]:
         """Return what a statement finds, for those that are not of the engine."""
@@ -70,14 +80,24 @@ class Disk:
     def connect(self, *, read_only: bool, resolving: bool = False) -> Connection:
         if self.away:
             raise _error("unable to open database file", sqlite3.SQLITE_CANTOPEN)
-        connection = sqlite3.connect(
-            self.uri, timeout=0, isolation_level=None, check_same_thread=False, factory=Connection, uri=True
+        real = self._idle.pop() if self._idle else self._real()
+        real.text_factory = unreadable.as_text
+        real.execute(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+        return Connection(self, real, self.world.program, resolving=resolving)
+
+    def take_back(self, real: sqlite3.Connection) -> None:
+        """Keep a real connection for another one, now that nothing of its former one is under way."""
+        self._idle.append(real)
+
+    def _real(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self.uri,
+            timeout=0,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_STATEMENTS,
+            uri=True,
         )
-        connection.belongs_to(self, self.world.program, resolving=resolving)
-        connection.text_factory = unreadable.as_text
-        if read_only:
-            connection.execute("PRAGMA query_only=ON")
-        return connection
 
     def lock(self, holder: object) -> None:
         """Wait for the lock as SQLite does: it looks again and again."""
@@ -99,12 +119,18 @@ class Disk:
 
 
 class Connection(sqlite3.Connection):
-    """A connection of one process."""
+    """A connection of one process; `real` does its work. Others of SQLite's methods fail: it is none itself.
 
-    def belongs_to(self, disk: Disk, program: Program, *, resolving: bool) -> None:
-        """Take its place. `resolving`: it asks for as long as it takes what became of a commit."""
-        self._disk, self._program, self._resolving = disk, program, resolving
-        self._own = super().execute
+    resolving: it asks for as long as it takes what became of a commit.
+    """
+
+    on_server = False
+
+    def __init__(self, disk: Disk, real: sqlite3.Connection, program: Program, *, resolving: bool) -> None:
+        self._disk, self._real, self._program, self._resolving = disk, real, program, resolving
+        # How the real one executes something, as long as this one is open.
+        self._own: Callable[..., Any] = real.execute
+        self._cursor: ref[sqlite3.Cursor] | None = None
         self._steps: dict[str, Callable[[], Any]] = {
             "BEGIN IMMEDIATE": self._begin,
             "COMMIT": self._commit,
@@ -122,12 +148,28 @@ class Connection(sqlite3.Connection):
             return step()
         if self._disk.full == "write" and sql.lstrip().startswith(_WRITES):
             raise _error("database or disk is full", sqlite3.SQLITE_FULL)
-        return self._own(sql, parameters)
+        cursor = self._own(sql, parameters)
+        self._cursor = ref(cursor)
+        return cursor
+
+    def executemany(self, sql: str, parameters: Any) -> Any:
+        self._check_open()
+        return self._real.executemany(sql, parameters)
+
+    @property
+    def in_transaction(self) -> bool:
+        self._check_open()
+        return self._real.in_transaction
 
     def close(self) -> None:
         with suppress(ValueError):
             self._program.at_end.remove(self._let_go)
         self._let_go()
+
+    def _check_open(self) -> None:
+        # The real one may be another's by now.
+        if self._own is _closed:
+            _closed()
 
     def _nothing(self) -> None:
         pass
@@ -160,11 +202,18 @@ class Connection(sqlite3.Connection):
         self._disk.unlock(self)
 
     def _let_go(self) -> None:
+        if self._own is _closed:
+            return
         # SQLite lets go of all by itself when a process ends.
+        cursor = None if self._cursor is None else self._cursor()
+        if cursor is not None:
+            # It may have rows left, and would keep others from writing.
+            cursor.close()
         with suppress(sqlite3.Error):
             self._rollback()
         self._disk.unlock(self)
-        super().close()
+        self._own = _closed
+        self._disk.take_back(self._real)
 
 
 class MemoryLedger(SqliteLedger):
@@ -216,6 +265,10 @@ class MemoryLedger(SqliteLedger):
             return self._revision(connection)
         finally:
             connection.close()
+
+
+def _closed(*_about: Any) -> Any:
+    raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
 
 
 def _error(said: str, code: int) -> sqlite3.OperationalError:

@@ -7,10 +7,20 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any
 
 from simulation.threads import in_thread
 from simulation.world import SECOND, Ended, Thread, World
+
+
+class _Handle(asyncio.Handle):
+    """As asyncio's own, but made in half the time: there is no debugging, and each has its context."""
+
+    def __init__(self, callback: Any, args: Any, loop: Loop, context: Any) -> None:
+        self._callback, self._args, self._loop = callback, args, loop
+        self._context = copy_context() if context is None else context
+        self._cancelled, self._repr, self._source_traceback = False, None, None
 
 
 class Loop(asyncio.AbstractEventLoop):
@@ -56,11 +66,13 @@ class Loop(asyncio.AbstractEventLoop):
             timer = heapq.heappop(timers)[2]
             if not timer.cancelled():
                 self._ready.append(timer)
-        for _ in range(len(self._ready)):
-            if not world.program.alive:
+        ready, thread = self._ready, self._thread
+        assert thread is not None
+        for _ in range(len(ready)):
+            if not thread.program.alive:
                 raise Ended
-            handle = self._ready.popleft()
-            if not handle.cancelled():
+            handle = ready.popleft()
+            if not handle._cancelled:
                 handle._run()
 
     def abandon(self) -> None:
@@ -76,7 +88,7 @@ class Loop(asyncio.AbstractEventLoop):
         return self._world.now / SECOND
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
 

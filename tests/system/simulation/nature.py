@@ -65,6 +65,7 @@ class Nature:
         self.people = People(world, disk, settings)
         self._slots = [Slot(number, plan.seed) for number in range(plan.slots)]
         self._processes: list[EngineProcess] = []
+        self._by_pid: dict[int, EngineProcess] = {}
         self._deployed, self._closing = 0, False
         # Of the processes that begin from now on.
         self._environment = EVERYTHING
@@ -86,7 +87,7 @@ class Nature:
 
     def process_of(self, pid: int) -> EngineProcess | None:
         """Return the process of the engine that has a pid."""
-        return next((process for process in self._processes if process.pid == pid), None)
+        return self._by_pid.get(pid)
 
     # --- the course of things ---
 
@@ -142,6 +143,7 @@ class Nature:
                 self._environment,
             )
             self._processes.append(process)
+            self._by_pid[process.pid] = process
             process.wait()
             pause, slot.pause = max(slot.pause, slot.random.choice(_PAUSES)), 0.0
             at_once, slot.at_once = slot.at_once, False

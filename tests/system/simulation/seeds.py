@@ -40,8 +40,9 @@ def outcome_of(seed: int) -> Outcome:
     """Run the world of a seed."""
     begun = time.process_time()
     story = tell(plan_of(seed))
+    is_broken = story.is_broken
     cpu = time.process_time() - begun
-    return Outcome(seed, story.ticks, story.seconds, story.plan.slots, cpu, bool(story.violations))
+    return Outcome(seed, story.ticks, story.seconds, story.plan.slots, cpu, is_broken)
 
 
 def outcomes(seeds: Sequence[int], jobs: int) -> Iterator[Outcome]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from apscheduler.triggers.combining import OrTrigger
@@ -46,9 +47,18 @@ class Story:
 
     plan: Plan
     history: History
-    violations: list[Violation]
     steps: int
     seconds: float
+
+    @cached_property
+    def violations(self) -> list[Violation]:
+        """Each breach of the contract."""
+        return list(violations(self.history))
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the contract is. The checker ends with the first breach that it finds."""
+        return next(violations(self.history), None) is not None
 
     @property
     def ticks(self) -> int:
@@ -102,8 +112,8 @@ def tell(plan: Plan) -> Story:
         )
         for program in world.programs:
             program.end()
-        disk.keeper.close()
-    return Story(plan, history, list(violations(history)), world.steps, world.now / SECOND - 100_000)
+        disk.close()
+    return Story(plan, history, world.steps, world.now / SECOND - 100_000)
 
 
 def _declaring(plan: Plan) -> Callable[[AsyncIOScheduler, int], None]:

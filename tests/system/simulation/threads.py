@@ -52,12 +52,15 @@ class Queue:
         self._waiters.wake_all()
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        if not self._items and not (block and self._waiters.wait_for(lambda: self._items, timeout)):
+        items = self._items
+        if not items and not (block and self._waiters.wait_for(lambda: items, timeout)):
             raise queue.Empty
-        return self._items.popleft()
+        return items.popleft()
 
     def get_nowait(self) -> Any:
-        return self.get(block=False)
+        if not self._items:
+            raise queue.Empty
+        return self._items.popleft()
 
     def qsize(self) -> int:
         return len(self._items)
@@ -125,8 +128,12 @@ class SimulatedFuture(Future[Any]):
     """One whose result is waited for in simulated time."""
 
     def __init__(self, world: World) -> None:
-        super().__init__()
+        # As a future does itself, but for its condition: a real one takes longer than all the rest.
         self._condition: Any = Condition(world)
+        self._state = "PENDING"
+        self._result = self._exception = None
+        self._waiters: list[Any] = []
+        self._done_callbacks: list[Any] = []
 
 
 class Pool(Executor):

@@ -161,7 +161,8 @@ class World:
     @property
     def program(self) -> Program:
         """The process whose step this is."""
-        return self.thread.program
+        assert self._thread is not None
+        return self._thread.program
 
     def new_program(self, name: str, host: int = 0) -> Program:
         """Return a process that has no thread yet."""
@@ -180,15 +181,17 @@ class World:
 
     def wait(self, until: int | None = None) -> bool:
         """Let this thread wait until it is woken, or an instant; return whether it was woken."""
-        me = self.thread
-        if not me.program.alive:
+        me = self._thread
+        assert me is not None
+        program = me.program
+        if not program.alive:
             raise Ended
         me.turn += 1
         if until is not None:
             # No timer is exact, and there is no loop through which no time passes.
             self.schedule(until + 1 + int(self._random.random() * _LATENCY), me, me.turn, False)
         woken: bool = self.hub.switch()
-        if not me.program.alive:
+        if not program.alive:
             raise Ended
         return woken
 
@@ -210,7 +213,8 @@ class World:
             if program.frozen:
                 program.deferred.append((thread, turn, woken))
                 continue
-            self.now = max(at, self.now)
+            if at > self.now:
+                self.now = at
             self.steps += 1
             if self._entered is not program:
                 self._enter(program)

@@ -82,7 +82,9 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
             or _was_removed(spec, since, attempt["finished_us"], history)
         )
         end = spec.end_of(row["kind"], row["tick_us"]) if spec else ""
-        sentence = spec and _wrong_end(replace(spec, ends=end), attempt, start, harm, wanted=wanted)
+        if spec is not None and spec.ends != end:
+            spec = replace(spec, ends=end)
+        sentence = spec and _wrong_end(spec, attempt, start, harm, wanted=wanted)
         if sentence:
             what = f"{name(row)} attempt {attempt['attempt']} {sentence}"
             yield Violation(what, row["job_id"], row["tick_us"], start.pid if start else 0)
@@ -300,7 +302,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             # The runs of earlier ticks begin before it (R14): until the last of them has ended it waits, also
             # behind one that a frozen process holds.
             due = _last_end(ran[spec.id], row["tick_us"], due, decided)
-        held = _held(history, harm, spec, row)
+        held = None
         for shown in harm.instants(due):
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, history.there_since(spec.id, first))
@@ -315,6 +317,9 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
                 continue
             swept = gone and on_server and harm.near(at - _LEASE, first, (*DEADLY, *PARTED))
             length = bound + _SWEEP * swept
+            if at + length >= first:
+                continue
+            held = _held(history, harm, spec, row) if held is None else held
             if well := harm.well_between(at, first, length, due, but=held, job=spec.id):
                 seconds = (decided - due) / SECOND
                 sentence = f"was decided about {seconds:.1f} s late, though {well.pid} was well"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from torture.history import Fault, History, Life, Row, Start
@@ -30,6 +30,9 @@ _WARMING = SECOND
 _MINUTE = 60 * SECOND
 _TIMED = re.compile(r"^(?:\x1b\[\d+m)*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+)", re.MULTILINE)
 _LOCKED = re.compile(_TIMED.pattern + r".*the ledger does not answer \(.*lock", re.MULTILINE)
+_ANSWERS = re.compile(_TIMED.pattern + r".*the ledger answers again", re.MULTILINE)
+# For how long one waits for the lock of a file before it says so.
+_PATIENCE = 5 * SECOND
 
 
 _UP = re.compile(_TIMED.pattern + r".* \| ledger ", re.MULTILINE)
@@ -39,12 +42,13 @@ class Harm:
     """Answers from the history."""
 
     def __init__(self, history: History) -> None:
-        self._faults, self._lives, self._clock = history.faults, history.lives, history.clock
+        self._lives, self._clock = history.lives, history.clock
+        self._faults = sorted([*history.faults, *_shut_out(history)], key=lambda fault: fault.begin)
         # Asked very often of one process.
         self._of: dict[int, list[Fault]] = defaultdict(list)
-        for fault in history.faults:
+        for fault in self._faults:
             self._of[fault.pid].append(fault)
-        self._starts = history.starts
+        self._starts, self._specs = history.starts, history.specs
         # Asked very often of the same ones.
         self._instants: dict[int, list[int]] = {}
         self._to_all = [
@@ -69,14 +73,14 @@ class Harm:
         before = [self._clock.shows(begin - 1) for begin in steps]
         return fault.kind == "clock ahead" and before[-1:] != [max(before, default=None)]
 
-    def near(self, begin: int, end: int, kinds: Iterable[str] | None = None, pid: int | None = None) -> bool:
+    def near(
+        self, begin: int, end: int, kinds: Collection[str] | None = None, pid: int | None = None
+    ) -> bool:
         """Return whether harm, of these kinds, to this process, was done between two instants."""
-        wanted = None if kinds is None else set(kinds)
-        return any(
-            fault.begin <= end and fault.end >= begin
-            for fault in (self._faults if pid is None else self._of.get(pid, ()))
-            if wanted is None or fault.kind in wanted
-        )
+        for fault in self._faults if pid is None else self._of.get(pid, ()):
+            if fault.begin <= end and fault.end >= begin and (kinds is None or fault.kind in kinds):
+                return True
+        return False
 
     def harmed(self, start: Start, until: int) -> bool:
         """Return whether harm was done to the process of a body between its start and an instant."""
@@ -103,16 +107,24 @@ class Harm:
     def someone_fit(self, begin: int, end: int, busy: int | None = None, job: str = "") -> Life | None:
         """Return a process that was well all the time, if all was well around it too.
 
-        busy: how many runs it may have had under way. job: that it is set to run.
+        busy: how many runs it may have had under way. job: that it is set to run, by the code in force.
         """
         if self.to_all(begin, end):
             return None
-        fit = [life for life in self._lives if job not in life.disabled and self.fit(life, begin, end)]
+        fit = [life for life in self._lives if self._may_run(life, job, end) and self.fit(life, begin, end)]
         if busy is not None:
             fit = [life for life in fit if self._most_under_way(life.pid, begin, end) <= busy]
         roles = {life.role for life in fit}
         # Who only claims and who only runs need each other.
         return fit[0] if "all" in roles or roles >= {"scheduler", "worker"} else None
+
+    def _may_run(self, life: Life, job: str, by: int) -> bool:
+        """Return whether a process is set to run a job, and has it as the newest code by then has it (R8)."""
+        spec = self._specs.get(job)
+        if job in life.disabled or spec is None or spec.added or not spec.changes:
+            return job not in life.disabled
+        newest = max(other.version for other in self._lives if other.begin <= by)
+        return spec.as_deployed(life.version) == spec.as_deployed(newest)
 
     def well_between(
         self,
@@ -127,7 +139,7 @@ class Harm:
         """Return a process that was well for so long between two instants, while something was due.
 
         but: times that do not count, in their order, if they leave no more than moments between them.
-        job: that the process is set to run.
+        job: as of `someone_fit`.
         """
         while begin + length < end:
             counts = not but or _longest_between(but, begin, begin + length) > _MOMENT
@@ -151,6 +163,10 @@ class Harm:
             pid == life.pid and first <= end and last + SECOND >= begin for pid, first, last in self._blocked
         )
         return not blocked and not self.near(begin - SECOND, end, pid=life.pid)
+
+    def longest_parted(self, pid: int) -> int:
+        """Return for how long a process was cut off from the others, at most at one time."""
+        return max((it.end - it.begin for it in self._of.get(pid, ()) if it.kind in PARTED), default=0)
 
     def left_unrecorded(self, pid: int) -> bool:
         """Return whether a process said that it could not write down how its runs ended."""
@@ -187,7 +203,7 @@ class Harm:
             found = self._instants[shown] = self._clock.instants(shown)
         return found
 
-    def around(self, shown: int, before: float, after: float, kinds: Iterable[str] | None = None) -> bool:
+    def around(self, shown: int, before: float, after: float, kinds: Collection[str] | None = None) -> bool:
         """Return whether a fault was injected within some seconds of an instant from the ledger."""
         return any(
             self.near(at - int(before * SECOND), at + int(after * SECOND), kinds)
@@ -204,6 +220,20 @@ def _longest_between(times: Iterable[tuple[int, int]], begin: int, end: int) -> 
     return max(longest, end - free)
 
 
+def _shut_out(history: History) -> Iterator[Fault]:
+    """Yield when processes could not write, as they say, since others did while each commit took long.
+
+    Who waits for the lock of a file may wait in vain, and the others see no heartbeat of it meanwhile.
+    """
+    slow = [fault for fault in history.faults if fault.kind == "busy"]
+    for life in history.lives if slow else ():
+        answers = _said_at(life, _ANSWERS)
+        for said in _said_at(life, _LOCKED):
+            begin, end = said - _PATIENCE, min((at for at in answers if at > said), default=life.end)
+            if any(fault.begin <= said and fault.end >= begin for fault in slow):
+                yield Fault("silenced", life.pid, begin, end)
+
+
 def _froze_with_the_ledger(fault: Fault, lives: Iterable[Life]) -> bool:
     """Return whether a process was parted inside of a transaction: then no other process could write.
 
@@ -211,13 +241,13 @@ def _froze_with_the_ledger(fault: Fault, lives: Iterable[Life]) -> bool:
     """
     if fault.kind not in PARTED:
         return False
-    waited = [at for life in lives if life.pid != fault.pid for at in _locked_out(life)]
+    waited = [at for life in lives if life.pid != fault.pid for at in _said_at(life, _LOCKED)]
     return any(fault.begin + 3 * SECOND <= at <= fault.end + 3 * SECOND for at in waited)
 
 
-def _locked_out(life: Life) -> list[int]:
-    """Return when a process said that the ledger was locked."""
-    said = [datetime.fromisoformat(time) for time in _LOCKED.findall(life.log)]
+def _said_at(life: Life, what: re.Pattern[str]) -> list[int]:
+    """Return when a process said something."""
+    said = [datetime.fromisoformat(time) for time in what.findall(life.log)]
     up = _UP.search(life.log)
     if life.ready is not None and up is not None:
         known, instant = datetime.fromisoformat(up[1]), life.ready

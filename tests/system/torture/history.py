@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -223,6 +224,10 @@ class History:
         declared = {spec.id for spec in self.schedule}
         self.by_people = [spec for spec in _by_people(self.acts) if spec.id not in declared]
         self.specs = {spec.id: spec for spec in [*self.schedule, *added, *self.by_people]}
+        # Asked very often.
+        self._by_job: dict[str, list[Row]] = defaultdict(list)
+        for row in self.runs:
+            self._by_job[row["job_id"]].append(row)
 
     def _go_by_one_id(self) -> None:
         """Let a job that is renamed have one id, whichever it had at the time."""
@@ -254,7 +259,7 @@ class History:
 
     def rows_of(self, job: str) -> list[Row]:
         """Return the rows of a job, in the order in which the ledger got them."""
-        return [row for row in self.runs if row["job_id"] == job]
+        return list(self._by_job.get(job, ()))
 
 
 def read_starts(file: Path) -> list[Start]:

@@ -96,6 +96,9 @@ class JobSpec:
 
     def next_tick(self, after: int) -> int | None:
         """Return the first tick later than `after`."""
+        if self.step and not (self.also or self.once or self.excluded):
+            # As most, and asked for each tick that there is.
+            return (after // self.step + 1) * self.step
         steps = [step for step in (self.step, self.also) if step]
         once = [tick for tick in self.once if tick > after]
         if not self.excluded or not steps:

@@ -93,9 +93,7 @@ def _planned(lines: list[str], number: int) -> bool:
 def given_up_too_soon(history: History, harm: Harm) -> Iterator[Violation]:
     """R10, R12: only who was parted for most of a lease is declared dead, and loses what it ran."""
     for life in history.lives:
-        parted = max(
-            (f.end - f.begin for f in history.faults if f.kind in PARTED and f.pid == life.pid), default=0
-        )
+        parted = harm.longest_parted(life.pid)
         for line in life.log.splitlines():
             if parted < _LEAST_PARTED and any(words in line for words in _GIVEN_UP):
                 yield Violation(f"process {life.pid} was given up without need: {line}", pid=life.pid)

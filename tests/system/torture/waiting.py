@@ -16,6 +16,7 @@ from torture.jobs import SECOND, JobSpec
 _NOTICED = SECOND
 # By then a run has ended that is to make way: some process looks for what waits, and its own hears of it.
 _HEEDED = 3 * SECOND
+_ENDLESS = 2**62
 # The bodies that end when they are cancelled, and write that down.
 _TELL = ("slow", "endless")
 
@@ -94,11 +95,13 @@ def _disturbed(harm: Harm, row: Row) -> bool:
 def makes_way(history: History, harm: Harm) -> Iterator[Violation]:
     """With `overlap="replace"` a run ends soon when a newer tick of its job is due."""
     ends = {life.pid: life.end for life in history.lives}
+    attempts = {(row["run_id"], row["attempt"]): row for row in [*history.attempts, *history.runs]}
     for start in history.starts:
         spec = history.specs.get(start.job)
         if spec is None or spec.overlap != "replace" or spec.body not in _TELL:
             continue
-        ended = min(start.end or ends[start.pid], ends[start.pid])
+        given_up = _given_up(harm, start, attempts.get((start.run, start.attempt)))
+        ended = min(start.end or ends[start.pid], ends[start.pid], given_up)
         for due in _due_meanwhile(history, harm, spec, start):
             begin, end = due - SECOND, due + _HEEDED
             if ended > end and harm.someone_fit(begin, end) and not harm.disturbed(start.pid, begin, end):
@@ -106,6 +109,16 @@ def makes_way(history: History, harm: Harm) -> Iterator[Violation]:
                 what = f"{start.job}: attempt {start.attempt} of {start.tick} {sentence}"
                 yield Violation(what, start.job, start.tick, start.pid)
                 break
+
+
+def _given_up(harm: Harm, start: Start, attempt: Row | None) -> int:
+    """Return when others recorded the end of a body while its process was cut off.
+
+    No tick waits for it since then. When that process goes on, so does the body.
+    """
+    ended = None if attempt is None else attempt["finished_us"]
+    instants = [] if ended is None else harm.instants(ended)
+    return min((at for at in instants if harm.near(at, at, PARTED, start.pid)), default=_ENDLESS)
 
 
 def _due_meanwhile(history: History, harm: Harm, spec: JobSpec, start: Start) -> Iterator[int]:

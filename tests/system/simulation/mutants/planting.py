@@ -24,7 +24,7 @@ class Mutant:
     def is_found_by(self, seed: int) -> bool:
         """Return whether the world of a seed breaks the contract with this bug."""
         with self.plant():
-            return bool(tell(plan_of(seed)).violations)
+            return tell(plan_of(seed)).is_broken
 
 
 MUTANTS: dict[str, Mutant] = {}
