@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from everytick.text.durations import duration
-from everytick.text.instants import is_to_come, local, local_from_now, local_short, short
+from everytick.text.instants import is_to_come, local, local_from_now, local_short
 
 from .colours import STATES, TIME
 from .output import can_show, visible
@@ -85,7 +85,7 @@ def coming(row: JobRow, zone: tzinfo, now: int, late: Late | None = None) -> str
     if late is not None:
         # The schedule is not late with a run that was asked for, or that has been tried.
         if not late.is_first:
-            return f"waits since {short(late.since, zone, now)}"
+            return f"waiting {duration(now - late.since)}"
         return f"late by {duration(now - late.since)}"
     if row["next_run"]:
         return local_from_now(row["next_run"], now)
