@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # A preview fits on a screen.
 _MOST_SHOWN = 15
-# Of so many jobs it is looked up what their runs wait for.
+# The most jobs of which it is looked up what their runs wait for.
 _MOST_JOBS = 100
 # More at once are most likely not meant.
 MOST = 10_000

@@ -1,8 +1,8 @@
 """Keeps SQLite's locks on the files of a ledger from being lost.
 
-POSIX knows such locks by process: whoever closes any handle to a file takes away all locks that the process
-has on it, SQLite's too, and SQLite does not notice. From then on processes write at the same time, and the
-next one that closes the ledger takes the file with the newest commits for nobody's, and deletes it. So in a
+POSIX knows such locks by process: to close any handle to a file takes away all locks that the process has on
+it, SQLite's too, and SQLite does not notice. From then on processes write at the same time, and the next one
+that closes the ledger takes the file with the newest commits for nobody's, and deletes it. So in a
 process that has a ledger open nothing else may open its files by Python, such as a job that copies the
 folder: it is refused with a sentence. Another process may read them, and so may a child.
 """
