@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import shutil
+import sqlite3
 import threading
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,8 @@ async def test_a_ledger_that_is_replaced_or_goes_away_is_a_change(
     task = asyncio.create_task(heard(listeners, events))
     await until(lambda: listeners.looks > 2)
     copy = ledger.path.with_name("copy.db")
-    shutil.copy(ledger.path, copy)
+    with closing(sqlite3.connect(ledger.path)) as old, closing(sqlite3.connect(copy)) as new:
+        old.backup(new)
     os.replace(copy, ledger.path)
     await until(lambda: len(events) == 2)
     ledger.path.unlink()
