@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -162,3 +164,24 @@ def test_a_stream_that_a_job_closes_goes_on(tmp_path: Path, harm: Callable[[Any]
     assert not text.closed
     if harm is not closed_by_number:
         os.close(descriptor)
+
+
+FIRST_LINE = """
+import sys
+from everytick.logs import log_to_stderr
+from everytick.standard_streams import put_back, unblock
+from loguru import logger
+
+unblock()
+log_to_stderr()
+del sys.stderr
+logger.info("the first line")
+print(put_back())
+"""
+
+
+@pytest.mark.full
+def test_the_first_line_is_passed_on_while_a_job_has_deleted_standard_error() -> None:
+    done = subprocess.run([sys.executable, "-c", FIRST_LINE], capture_output=True, text=True, check=False)
+    assert "the first line" in done.stderr
+    assert (done.stdout, done.returncode) == ("['sys.stderr']\n", 0)

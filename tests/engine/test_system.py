@@ -187,3 +187,14 @@ def test_a_signal_that_was_taken_over_is_given_back_and_asking_for_it_is_cheap(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def test_threads_begin_while_a_job_has_deleted_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    began: list[str] = []
+    monkeypatch.delattr(sys, "stderr")
+    system.start_thread(began.append, args=("a thread",), name="test-thread").join()
+    monkeypatch.delattr(sys, "stderr")
+    pool = system.thread_pool(1, "test-pool")
+    pool.submit(began.append, "one of a pool").result()
+    pool.shutdown()
+    assert began == ["a thread", "one of a pool"]

@@ -7,6 +7,7 @@ import atexit
 import os
 import selectors
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, thread
@@ -20,6 +21,7 @@ def start_thread(
     target: Callable[..., object], *, name: str, args: tuple[Any, ...] = (), daemon: bool = True
 ) -> threading.Thread:
     """Start a thread."""
+    _have_standard_error()
     thread = threading.Thread(target=target, name=name, args=args, daemon=daemon)
     thread.start()
     return thread
@@ -37,7 +39,19 @@ def check_handles_of_a_loop() -> None:
 
 def thread_pool(most: int, name: str) -> Executor:
     """Return a pool of at most that many threads, whose names begin like that."""
-    return ThreadPoolExecutor(most, thread_name_prefix=name)
+    return _Pool(most, thread_name_prefix=name)
+
+
+class _Pool(ThreadPoolExecutor):
+    def submit(self, *given: Any, **options: Any) -> Future[Any]:
+        _have_standard_error()
+        return super().submit(*given, **options)
+
+
+def _have_standard_error() -> None:
+    """Put None in the place of a `sys.stderr` that a job has deleted: each new thread takes note of it."""
+    if not hasattr(sys, "stderr"):
+        sys.stderr = None
 
 
 if hasattr(os, "register_at_fork"):
