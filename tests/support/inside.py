@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -75,6 +75,19 @@ async def until(condition: Callable[[], Any], patience: float = 15) -> Any:
         assert time.monotonic() < deadline, "waited in vain"
         await asyncio.sleep(0.02)
     return value
+
+
+def deaf_until(over: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    """Return a task that swallows its cancellation, and ends when that event is set."""
+
+    async def deaf() -> None:
+        while not over.is_set():
+            try:
+                await over.wait()
+            except asyncio.CancelledError:
+                continue
+
+    return deaf
 
 
 def new_threads(before: Collection[threading.Thread]) -> list[threading.Thread]:

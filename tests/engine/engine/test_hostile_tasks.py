@@ -25,7 +25,7 @@ from everytick.store.querying import connect
 from loguru import logger
 
 import added_tasks
-from inside import rows, rows_of, until
+from inside import deaf_until, rows, rows_of, until
 from ledgers import changing
 
 
@@ -200,13 +200,7 @@ async def test_who_swallows_the_cancellation_of_its_timeout_is_told_of_everywher
     monkeypatch.setattr(runner_room, "_CANCEL_SECONDS", 0.3)
     monkeypatch.setattr(under_way, "_MOMENT", ticks.SECOND // 10)
     over = asyncio.Event()
-
-    async def deaf() -> None:
-        while not over.is_set():
-            try:
-                await over.wait()
-            except asyncio.CancelledError:
-                continue
+    deaf = deaf_until(over)
 
     def endless() -> None:
         while not over.is_set():

@@ -17,8 +17,8 @@ from everytick.read.run_details import run_details
 from everytick.store.querying import connect
 from everytick.system import use
 
+from inside import deaf_until, rows, rows_of, until
 from inside import log as log
-from inside import rows, rows_of, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
@@ -303,13 +303,7 @@ async def test_a_run_that_goes_on_although_a_tick_is_to_replace_it_is_told(
 ) -> None:
     monkeypatch.setattr(under_way, "_MOMENT", ticks.SECOND // 10)
     over = asyncio.Event()
-
-    async def deaf() -> None:
-        while not over.is_set():
-            try:
-                await over.wait()
-            except asyncio.CancelledError:
-                continue
+    deaf = deaf_until(over)
 
     add(scheduler, deaf, "replace")
     async with scheduler:
