@@ -16,6 +16,7 @@ from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import Authenticator
 from everytick.system import use
 
+from form_browser import text_of
 from ledgers import change, found_in
 from sample_ledger import up
 
@@ -55,11 +56,6 @@ async def press(
     """Send a form as a browser does by itself, without any script."""
     form = {"csrf_token": browser.proof, **fields}
     return await browser.post(f"/do/{action}", data=form, headers=headers or {})
-
-
-def text_of(answer: httpx.Response) -> str:
-    """Return what a person reads."""
-    return unescape(" ".join(re.sub(r"<[^>]+>", " ", answer.text).split()))
 
 
 def paused(scheduler: AsyncIOScheduler) -> set[str]:

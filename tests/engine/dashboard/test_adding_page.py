@@ -4,87 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
-from functools import partial
 from html import unescape
-from typing import Any
 
-import httpx
 import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
-from everytick.api.loading import declared
-from everytick.dashboard.application import create_app
-from everytick.dashboard.authentication import Authenticator
 
-import added_tasks
 import offered_tasks
+from form_browser import (
+    EXPORT,
+    MOST_BYTES,
+    NIGHTLY,
+    REMIND,
+    TOKENS,
+    Browser,
+    fields_of,
+    jobs_in,
+    signed_in,
+    text_of,
+)
+from form_browser import browser as browser
 from histories import prepared
-from ledgers import change, found_in
-
-TOKEN, READ_TOKEN = "all-all-all-all-all-all", "read-read-read-read-read"
-REMIND, EXPORT, TOKENS = (f"offered_tasks:{name}" for name in ("remind", "export", "with_token"))
-NIGHTLY = {"trigger": "crontab", "crontab.line": "30 2 * * 1-5"}
-MOST_BYTES = 50_000
-
-
-class Browser(httpx.AsyncClient):
-    """A browser, and the CSRF token in the forms that it is shown."""
-
-    proof = ""
-
-    async def send_form(self, address: str, **fields: str) -> httpx.Response:
-        """Send a form; `__` stands for a dot in the name of a field."""
-        named = {name.replace("__", "."): value for name, value in fields.items()}
-        return await self.post(address, data={"csrf_token": self.proof, **named})
-
-
-async def signed_in(scheduler: AsyncIOScheduler, token: str = TOKEN) -> Browser:
-    app = create_app(
-        scheduler.ledger, Authenticator(TOKEN, READ_TOKEN), frozenset(), 0, partial(declared, scheduler)
-    )
-    made = Browser(transport=httpx.ASGITransport(app), base_url="http://here")
-    await made.post("/login", data={"token": token, "name": "Anna"})
-    found = re.search(r'name="csrf_token" value="([0-9a-f]+)"', (await made.get("/")).text)
-    made.proof = found[1] if found else ""
-    return made
-
-
-@pytest.fixture
-async def browser(scheduler: AsyncIOScheduler) -> AsyncIterator[Browser]:
-    """A browser that has signed in to the dashboard of a schedule that offers three functions."""
-    for function in (offered_tasks.remind, offered_tasks.export, offered_tasks.with_token):
-        scheduler.offer(function)
-    scheduler.add_job(added_tasks.note, "interval", hours=1, id="of-the-code")
-    prepared(scheduler)
-    made = await signed_in(scheduler)
-    yield made
-    await made.aclose()
-
-
-def text_of(answer: httpx.Response) -> str:
-    """Return what a person reads."""
-    return unescape(" ".join(re.sub(r"<[^>]+>", " ", answer.text).split()))
-
-
-def fields_of(answer: httpx.Response, form: str) -> dict[str, str]:
-    """Return what a browser sends of a form, as it stands; `form` is in its beginning."""
-    [body] = [it for it in re.findall(r"<form.*?</form>", answer.text, re.DOTALL) if form in it]
-    found = {}
-    for tag in re.findall(r"<input[^>]*>", body):
-        name, value = (re.search(rf'{it}="([^"]*)"', tag) for it in ("name", "value"))
-        if name and value and ('type="radio"' not in tag or " checked" in tag):
-            found[name[1]] = unescape(value[1])
-    for name_, text in re.findall(r'<textarea[^>]*name="([^"]*)"[^>]*>\n(.*?)</textarea>', body, re.DOTALL):
-        found[name_] = unescape(text)
-    for name_, options in re.findall(r'<select[^>]*name="([^"]*)"[^>]*>(.*?)</select>', body, re.DOTALL):
-        chosen = re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)', options)
-        found[name_] = unescape(chosen[1] or chosen[2]) if chosen else ""
-    return found
-
-
-def jobs_in(scheduler: AsyncIOScheduler) -> set[str]:
-    found = found_in(scheduler.ledger, "SELECT job_id FROM scheduler_jobs WHERE removed_us IS NULL")
-    return {row["job_id"] for row in found}
+from ledgers import change
 
 
 async def test_a_person_adds_a_job_with_a_preview_before(
@@ -152,41 +92,6 @@ async def test_each_kind_of_field_comes_back_as_it_was_given(
     assert (again.kwargs, again.schedule.text) == (job.kwargs, job.schedule.text)
 
 
-@pytest.mark.parametrize(
-    ("fields", "field", "sentence"),
-    [
-        ({"arguments__customer_id": ""}, "arguments.customer_id", "give a value"),
-        ({"arguments__customer_id": "seven"}, "arguments.customer_id", "'seven' is not a whole number"),
-        ({"arguments__customer_id": "9" * 399}, "arguments.customer_id", "cannot be kept as it is"),
-        ({"arguments__urgent": "maybe"}, "arguments.urgent", "'maybe' is not true or false"),
-        ({"trigger": ""}, "schedule", "choose when it is due"),
-        ({"trigger": "or"}, "schedule", "choose when it is due"),
-        ({"crontab__line": "at noon"}, "schedule", "which has five fields"),
-        ({"trigger": "cron", "cron__hour": "25"}, "schedule", "hour"),
-        ({"trigger": "cron"}, "schedule", "it would be due every second: give at least one"),
-        ({"trigger": "interval"}, "schedule", "is too short"),
-        ({"trigger": "interval", "interval__hours": "one"}, "schedule", "hours='one' is no number"),
-        ({"trigger": "interval", "interval__hours": "1", "exclude": "someday"}, "schedule", "is no day"),
-        ({"trigger": "calendarinterval", "calendarinterval__months": "1.5"}, "schedule", "no whole number"),
-        ({"timezone": "Mars"}, "schedule", "timezone='Mars'"),
-        ({"options__timeout": "soon"}, "options", "timeout='soon' is no number"),
-        ({"options__overlap": "explode"}, "options", "overlap='explode'"),
-        ({"id": "of-the-code"}, "id", "is taken by a job of the code"),
-        ({"id": "a\u202eb"}, "id", "no control characters"),
-    ],
-)
-async def test_a_sentence_stands_at_the_field_that_is_wrong_and_the_others_stay(
-    browser: Browser, scheduler: AsyncIOScheduler, fields: dict[str, str], field: str, sentence: str
-) -> None:
-    usual = {"id": "r-7", "name": "Seven", "arguments__customer_id": "7", **NIGHTLY}
-    answer = await browser.send_form(f"/add?function={REMIND}", save="1", **{**usual, **fields})
-    assert answer.status_code in (409, 422)
-    [wrong] = re.findall(r'<p class="wrong" id="wrong-([^"]+)" role="alert">⚠ ([^<]*)', answer.text)
-    assert (wrong[0], sentence in unescape(wrong[1])) == (field, True), wrong
-    assert fields_of(answer, 'id="preview"')["name"] == "Seven"
-    assert jobs_in(scheduler) == {"of-the-code"}
-
-
 async def test_a_person_changes_and_removes_a_job(browser: Browser, scheduler: AsyncIOScheduler) -> None:
     client = SchedulerClient(who="the shop")
     client.add_job(offered_tasks.remind, "interval", minutes=90, args=[7], id="r/7 ü", exclude="sat-sun")
@@ -217,25 +122,6 @@ async def test_a_person_changes_and_removes_a_job(browser: Browser, scheduler: A
     assert done.status_code == 303
     assert "This job was removed" in text_of(await browser.get(done.headers["location"]))
     assert jobs_in(scheduler) == {"of-the-code"}
-
-
-async def test_of_two_who_change_a_job_the_second_is_told(
-    browser: Browser, scheduler: AsyncIOScheduler
-) -> None:
-    SchedulerClient().add_job(offered_tasks.remind, "interval", hours=1, args=[7], id="r-7")
-    fields = fields_of(await browser.get("/change?id=r-7"), 'id="preview"')
-    previews = [
-        await browser.post("/change?id=r-7", data={**fields, "arguments.customer_id": number})
-        for number in ("8", "9")
-    ]
-    answers = [
-        await browser.post("/change?id=r-7", data=fields_of(shown, 'name="save"')) for shown in previews
-    ]
-    assert [it.status_code for it in answers] == [303, 409]
-    assert "was changed meanwhile: look at it as it is now" in text_of(answers[1])
-    for version in ("", "x", "9" * 40):
-        answer = await browser.post("/change?id=r-7", data={**fields, "version": version})
-        assert answer.status_code == 422, version
 
 
 async def test_a_job_whose_function_takes_others_by_now_gets_new_arguments(
@@ -306,23 +192,6 @@ async def test_secrets_are_not_in_the_fields_and_stay_as_they_are(
     assert job.kwargs == {"api_token": "hunter2-hunter2", "folder": "b"}
 
 
-async def test_more_than_fields_hold_is_for_the_api(browser: Browser, scheduler: AsyncIOScheduler) -> None:
-    client = SchedulerClient()
-    client.add_job(offered_tasks.remind, "interval", hours=1, args=[7, "x" * 60_000], id="long")
-    page = await browser.get("/change?id=long")
-    assert "its arguments are more than fields hold" in text_of(page)
-    assert 'id="preview"' not in page.text
-    answer = await browser.send_form(
-        f"/add?function={REMIND}", arguments__customer_id="7", arguments__text="x" * 9_000, **NIGHTLY
-    )
-    assert (answer.status_code, "more than 8,000 characters are for the API" in text_of(answer)) == (
-        422,
-        True,
-    )
-    for shown in (page, answer):
-        assert len(shown.content) < MOST_BYTES
-
-
 async def test_pages_are_small(browser: Browser, scheduler: AsyncIOScheduler) -> None:
     form = {"arguments__day": "2026-12-24", "arguments__more": '"' + "x" * 7_000 + '"', **NIGHTLY}
     for page in (
@@ -332,76 +201,6 @@ async def test_pages_are_small(browser: Browser, scheduler: AsyncIOScheduler) ->
     ):
         assert page.status_code == 200
         assert len(page.content) < MOST_BYTES
-
-
-@pytest.mark.parametrize(
-    ("method", "address"),
-    [
-        ("GET", "/add?function=os:system"),
-        ("POST", "/add?function=os:system"),
-        ("GET", "/change?id=gone"),
-        ("POST", "/change?id=gone"),
-    ],
-)
-async def test_nothing_else_can_be_named(browser: Browser, method: str, address: str) -> None:
-    data = {"csrf_token": browser.proof, "id": "x", **NIGHTLY}
-    answer = await browser.request(method, address, data=data if method == "POST" else None)
-    assert answer.status_code == 404
-
-
-async def test_a_job_of_the_code_or_of_another_function_has_no_form(
-    browser: Browser, scheduler: AsyncIOScheduler
-) -> None:
-    SchedulerClient().add_job(offered_tasks.not_offered, "interval", hours=1, args=[1], id="internal")
-    for job_id in ("of-the-code", "internal"):
-        page = await browser.get("/job", params={"id": job_id})
-        assert not {"to-change", "do-remove"} & set(re.findall(r'id="([^"]+)"', page.text))
-        assert (await browser.get("/change", params={"id": job_id})).status_code == 409
-        assert (await browser.send_form("/remove", job_id=job_id)).status_code == 409
-    assert jobs_in(scheduler) == {"of-the-code", "internal"}
-
-
-async def test_without_the_proof_of_a_page_nothing_is_done(
-    browser: Browser, scheduler: AsyncIOScheduler
-) -> None:
-    SchedulerClient().add_job(offered_tasks.remind, "interval", hours=1, args=[7], id="r-7")
-    fields = {"save": "1", "id": "r-8", "arguments.customer_id": "7", **NIGHTLY}
-    for address, data in (
-        (f"/add?function={REMIND}", fields),
-        ("/change?id=r-7", {**fields, "version": "1"}),
-        ("/remove", {"job_id": "r-7"}),
-    ):
-        assert (await browser.post(address, data=data)).status_code == 403
-        data = {**data, "csrf_token": browser.proof}
-        answer = await browser.post(address, data=data, headers={"Origin": "http://evil.example"})
-        assert answer.status_code == 403
-    assert jobs_in(scheduler) == {"of-the-code", "r-7"}
-
-
-async def test_who_may_only_look_has_no_form(browser: Browser, scheduler: AsyncIOScheduler) -> None:
-    SchedulerClient().add_job(offered_tasks.remind, "interval", hours=1, args=[7], id="r-7")
-    reader = await signed_in(scheduler, READ_TOKEN)
-    for address in (f"/add?function={REMIND}", "/change?id=r-7", "/job?id=r-7", "/jobs", "/add"):
-        page = await reader.get(address)
-        assert page.status_code == 200, address
-        assert 'method="post" action="/' not in page.text.replace('action="/logout"', "")
-        assert "/change" not in re.sub(r'id="said".*?<main', "", page.text) or address.startswith("/change")
-    reader.proof = reader.proof or browser.proof
-    assert (await reader.send_form("/remove", job_id="r-7")).status_code == 403
-    await reader.aclose()
-
-
-async def test_where_nothing_is_offered_a_sentence_says_how(scheduler: AsyncIOScheduler) -> None:
-    prepared(scheduler)
-    browser = await signed_in(scheduler)
-    assert "write scheduler.offer(send_reminder) in it" in text_of(await browser.get("/add"))
-    await browser.aclose()
-    app: Any = create_app(scheduler.ledger, Authenticator(TOKEN), frozenset(), 0)
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://here", headers=headers
-    ) as program:
-        assert "the schedule's code is not loaded here" in text_of(await program.get("/add"))
 
 
 async def test_with_one_function_there_is_nothing_to_choose(scheduler: AsyncIOScheduler) -> None:

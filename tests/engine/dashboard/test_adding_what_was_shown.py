@@ -10,8 +10,8 @@ from everytick import AsyncIOScheduler, SchedulerClient
 from everytick import settings as settings_room
 
 import offered_tasks
-from test_adding_page import NIGHTLY, REMIND, TOKEN, Browser, fields_of, jobs_in, signed_in, text_of
-from test_adding_page import browser as browser
+from form_browser import NIGHTLY, REMIND, TOKEN, Browser, fields_of, jobs_in, signed_in, text_of
+from form_browser import browser as browser
 
 
 async def at_other_code(browser: Browser, form: dict[str, str], **options: Any) -> httpx.Response:

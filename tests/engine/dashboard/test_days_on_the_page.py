@@ -18,9 +18,9 @@ from everytick.dashboard.forms import Form
 from everytick.dashboard.job_forms import days_fields, hides_days, wanted
 
 import offered_tasks
+from form_browser import REMIND, Browser, fields_of, text_of
+from form_browser import browser as browser
 from offering import jobs as jobs
-from test_adding_page import REMIND, Browser, fields_of, text_of
-from test_adding_page import browser as browser
 from test_offer_api import JOBS, client_of, dashboard
 from test_offer_api import REMIND as BODY
 

@@ -12,9 +12,9 @@ from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.model.job import Job
 
 import offered_tasks
+from form_browser import NIGHTLY, REMIND, Browser, fields_of, signed_in, text_of
+from form_browser import browser as browser
 from histories import prepared
-from test_adding_page import NIGHTLY, REMIND, Browser, fields_of, signed_in, text_of
-from test_adding_page import browser as browser
 
 DAYS: Any = {"exclude": ["sat-sun", "2099-12-24"], "shift": "next-workday"}
 
