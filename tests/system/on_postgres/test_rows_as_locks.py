@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -13,22 +11,12 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler
 from everytick.model import ticks
-from everytick.store import (
-    claims,
-    definitions,
-    locking,
-    pauses,
-    queue,
-    requests,
-    runs,
-    workers,
-)
-from everytick.store.connections import Connection, Contended, Scope, together, transaction
-from everytick.store.records import Claim, Identity, Outcome, Registration, Room
+from everytick.store import claims, definitions, locking, pauses, queue, requests, runs
+from everytick.store.connections import Connection, Scope, transaction
+from everytick.store.records import Registration, Room
 
 from ledgers import change, found_in
 from on_postgres.processes_at_once import Worker, World, accounted_once
-from on_postgres.processes_at_once import contended as contended
 from on_postgres.processes_at_once import jobs as jobs
 from on_postgres.processes_at_once import world as world
 
@@ -229,65 +217,6 @@ def slower(world: World) -> Any:
     return scheduler.add_job(print, "interval", seconds=7, id="slower").schedule
 
 
-def beat_of(world: World, me: Identity) -> int | None:
-    found = found_in(world.ledger, "SELECT beat FROM scheduler_processes WHERE process_id = ?", me.process_id)
-    return found[0]["beat"] if found else None
-
-
-def test_a_process_that_claims_at_this_moment_is_not_reaped(world: World) -> None:
-    me, before = world.one.me, beat_of(world, world.one.me)
-    assert before is not None
-    with transaction(world.one.connection):
-        decision = world.one.decision("job0", world.watermark("job0"))
-        claims.claim(world.one.connection, me, [decision], Room(1))
-        assert world.other.reap(me, before) is None
-    assert world.other.reap(me, before) is None
-    assert [row["state"] for row in world.rows()] == ["running"]
-
-
-@pytest.mark.parametrize("way", ["claim", "take", "start"])
-def test_a_process_that_comes_back_while_it_is_reaped_holds_what_it_gets_then(world: World, way: str) -> None:
-    me, held = world.one.me, Claim(0, "", "", None, 0, 0)
-    decision = world.one.decision("job0", world.watermark("job0"))
-    world.one.rare(lambda inside: requests.run_now(inside, "job1", None))
-    [manual] = [row for row in world.rows() if row["kind"] == "manual"]
-    if way == "start":
-        [held] = world.one.do(lambda inside: claims.claim(inside, me, [decision], Room(0)))[0].claims
-    before = beat_of(world, me)
-    assert before is not None
-    with transaction(world.other.connection, scope=Scope.RARE):
-        assert workers.reap(world.other.connection, me.process_id, before, ticks.now()) == 0
-        doings: dict[str, Callable[[], Any]] = {
-            "start": lambda: world.one.start(held),
-            "claim": lambda: world.one.claim(decision),
-            "take": world.one.take,
-        }
-        doing = world.pool.submit(doings[way])
-        world.waits(doing)
-    found = doing.result(30)
-    assert beat_of(world, me) is not None
-    if way == "start":
-        assert found == "lost"
-        assert {row["state"] for row in world.rows()} == {"queued"}
-    else:
-        [row] = [row for row in world.rows() if row["process_id"] == me.process_id]
-        assert row["state"] == "running"
-        assert (row["run_id"] == manual["run_id"]) == (way == "take")
-
-
-def test_an_outcome_that_comes_while_its_process_is_reaped_is_void(world: World) -> None:
-    me = world.one.me
-    [answer] = world.one.claim(world.one.decision("job0", world.watermark("job0")))
-    before = beat_of(world, me)
-    assert before is not None
-    with transaction(world.other.connection, scope=Scope.RARE):
-        assert workers.reap(world.other.connection, me.process_id, before, ticks.now()) == 1
-        doing = world.pool.submit(world.one.finish, answer.claims[0])
-        world.waits(doing)
-    doing.result(30)
-    assert [row["state"] for row in world.rows()] == ["lost"]
-
-
 def test_two_jobs_that_are_added_at_once_get_two_serial_numbers_in_the_order_of_their_commits(
     world: World,
 ) -> None:
@@ -309,123 +238,3 @@ def test_of_two_requests_to_retry_a_run_one_does_it(world: World) -> None:
         world.waits(doing)
     assert doing.result(30) is False
     assert [row["attempt"] for row in world.rows()] == [run["attempt"] + 1]
-
-
-def test_a_deadlock_is_tried_again_and_not_told(world: World, contended: list[str]) -> None:
-    tried: set[str] = set()
-    both_hold_one = threading.Barrier(2)
-
-    def cross(process: Worker, first: str, second: str) -> None:
-        def act(inside: Connection) -> None:
-            for job_id in (first, second):
-                change = "UPDATE scheduler_jobs SET grace_us = 1 WHERE job_id = :job_id"
-                inside.execute(change, {"job_id": job_id})
-                if first not in tried:
-                    tried.add(first)
-                    both_hold_one.wait(30)
-
-        process.do(act)
-
-    both = [
-        world.pool.submit(cross, world.one, "job0", "job1"),
-        world.pool.submit(cross, world.other, "job1", "job0"),
-    ]
-    for doing in both:
-        doing.result(30)
-    assert contended
-
-
-def test_a_lock_that_is_never_given_up_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("everytick.store.connections._CONTENDED_SECONDS", 0.5)
-    with transaction(world.one.connection, scope=Scope.WHOLE), pytest.raises(Contended, match="lock"):
-        world.other.take()
-
-
-LEAST = 6
-
-
-def test_transactions_of_all_kinds_at_once_stand_in_nobodys_way(world: World, contended: list[str]) -> None:
-    over = time.monotonic() + 8
-    processes = [world.one, world.other, *(world.process() for _ in range(6))]
-    done = [world.pool.submit(live, world, process, seed, over) for seed, process in enumerate(processes)]
-    assert sum(doing.result(60) for doing in done) > 8 * LEAST
-    assert contended == []
-    accounted_once(world)
-
-
-def live(world: World, process: Worker, seed: int, over: float) -> int:
-    """Do all that a process and its callers do, in any order, until the time is over; return how often.
-
-    More than `LEAST` times, however busy the machine is.
-    """
-    choice, held, number = random.Random(seed), [], 0
-    names = sorted(world.jobs)
-
-    def read(query: str) -> list[Any]:
-        return process.connection.execute(query, {}).fetchall()
-
-    def claim() -> None:
-        some = choice.sample(names, 4)
-        seen = dict(read("SELECT job_id, watermark_us FROM scheduler_jobs"))
-        for answer in process.claim(*(process.decision(name, seen[name]) for name in some)):
-            held.extend(answer.claims)
-
-    def finish() -> None:
-        some, held[:] = held[:], []
-        for one in some:
-            if not one.started and process.start(one) != "started":
-                continue
-            process.finish(one)
-
-    def requeue() -> None:
-        some, held[:] = held[:], []
-        process.do(lambda inside: runs.requeue(inside, process.me, [(one, 1) for one in some]))
-
-    def define() -> None:
-        whole = list(world.jobs.values())
-        choice.shuffle(whole)
-        if choice.random() < 0.5:
-            whole[0] = replace(whole[0], schedule=whole[0].schedule, name=str(seed))
-        process.rare(lambda inside: definitions.define(inside, whole, ticks.now(), Registration(1, set(), 0)))
-
-    def pause() -> None:
-        name = choice.choice(names)
-        process.rare(lambda inside: pauses.pause(inside, name, None))
-        process.rare(lambda inside: pauses.resume(inside, name))
-
-    def run_now() -> None:
-        name = choice.choice(names)
-        run_id = process.rare(lambda inside: requests.run_now(inside, name, None))
-        if choice.random() < 0.5:
-            process.rare(lambda inside: requests.cancel(inside, run_id, "x"))
-
-    def reap() -> None:
-        process_id, beat = choice.choice(read("SELECT process_id, beat FROM scheduler_processes"))
-        if process_id != process.me.process_id:
-            process.rare(lambda inside: workers.reap(inside, process_id, beat, ticks.now()))
-
-    def beat() -> None:
-        process.do(lambda inside: workers.beat(inside, process.me, 1))
-
-    ordinary: list[Callable[[], Any]] = [claim, claim, claim, finish, finish, requeue, beat]
-    ordinary.append(lambda: held.extend(process.take()))
-    rare = [define, pause, run_now, reap]
-    while time.monotonic() < over or number <= LEAST:
-        choice.choice(rare if choice.random() < 0.3 else ordinary)()
-        number += 1
-    return number
-
-
-def test_the_reaper_of_a_process_waits_for_no_row_that_it_could_be_waited_for(world: World) -> None:
-    # A batch writes outcomes first, and shows its heartbeat afterwards.
-    me, before = world.one.me, beat_of(world, world.one.me)
-    [answer] = world.one.claim(world.one.decision("job0", world.watermark("job0")))
-    assert before is not None
-    with transaction(world.one.connection):
-        now = ticks.now()
-        outcome = Outcome(answer.claims[0], "succeeded", started=now, finished=now)
-        runs.finish_all(world.one.connection, me, [outcome])
-        doing = world.pool.submit(world.other.reap, me, before)
-        world.waits(doing)
-        together(world.one.connection, workers.showing_life(me))
-    assert doing.result(30) is None
