@@ -1,53 +1,24 @@
-"""Each excuse of the checker by a pair of histories: one that has it, and one that only looks like it."""
+"""Each excuse of the checker by a pair of histories: one that has it, and one that only looks like it.
+
+Those about what has to be there, once and in its order; `test_pairs_of_causes` has the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from torture import (
-    causes,
-    completeness,
-    consistency,
-    deploys,
-    filling,
-    pauses,
-    processes,
-    reported,
-    requests,
-    waiting,
-)
-from torture.history import Command, History, WorldClock
+from torture import completeness, consistency, deploys, filling, reported, requests, waiting
+from torture.history import History, WorldClock
 from torture.jobs import SECOND
-from torture.made_up import (
-    attempt,
-    fault,
-    found,
-    good,
-    lived,
-    of_one_job,
-    only_waited,
-    request,
-    row,
-    start,
-    us,
-)
+from torture.made_up import attempt, fault, good, lived, of_one_job, only_waited, request, row, start, us
 from torture.made_up import filling as with_backfill
+from torture.pairs import Pairs
 
-Make = Callable[[bool], History]
-# By the name of the excuse: the rule that has it, and what makes a history with it, or without it.
-PAIRS: dict[str, tuple[Any, Make]] = {}
-
-
-def pair(rule: Any) -> Callable[[Make], Make]:
-    def keep(make: Make) -> Make:
-        PAIRS[make.__name__] = rule, make
-        return make
-
-    return keep
+PAIRS = Pairs()
+pair = PAIRS.of
 
 
 # --- completeness ---
@@ -288,206 +259,8 @@ def it_had_said_that_a_moment_ago(excused: bool) -> History:
     return of_one_job({"body": "tell"}, row(160, "lost"), starts=(start(160, end=None, said=said),))
 
 
-# --- causes ---
-
-
-def began_twice(spec: dict[str, Any], *asked: Any) -> History:
-    return of_one_job(spec, starts=(start(160), start(160, attempt=2, at=us(170))), asked=asked)
-
-
-@pair(causes.repeated)
-def a_failed_run_is_tried_again(excused: bool) -> History:
-    return began_twice({"retries": 2 if excused else 0})
-
-
-@pair(causes.repeated)
-def a_person_asked_for_this_attempt(excused: bool) -> History:
-    return began_twice({}, request("retry", 160, 2 if excused else 3, 165))
-
-
-@pair(causes.repeated)
-def a_person_may_have_asked_for_it(excused: bool) -> History:
-    return began_twice({}, request("retry", 160, 0, 165, "unknown" if excused else "refused"))
-
-
-@pair(causes.ends)
-def its_time_limit_passed_while_the_machine_was_busy(excused: bool) -> History:
-    busy = fault("busy", 160, 160.5) if excused else fault("busy", 150, 151)
-    return of_one_job({"ends": "timed_out"}, row(160), starts=(start(160),), faults=(busy,))
-
-
-@pair(causes.ends)
-def its_job_was_removed_while_it_waited(excused: bool) -> History:
-    cancelled = row(106, "cancelled", finished_us=108)
-    return lived(of_one_job({"leaves": excused}, cancelled), 3, version=1)
-
-
-def cut_off(spec: dict[str, Any], *faults: Any, commands: tuple[Command, ...] = (), **more: Any) -> History:
-    """Let a run be lost with its process at 125, and be left so."""
-    lost = row(120, "lost", **{"started_us": 120, "finished_us": 126, **more})
-    killed = fault("kill", 125, 125, 1), *faults
-    bodies = (start(120, pid=1, end=None, attempt=lost["attempt"]),)
-    history = of_one_job(spec, lost, starts=bodies, faults=killed, commands=list(commands))
-    return lived(history, 1, end=us(125))
-
-
-@pair(causes.given_up)
-def it_is_not_to_begin_again(excused: bool) -> History:
-    return cut_off({"reruns": not excused})
-
-
-@pair(causes.given_up)
-def it_has_begun_often_enough(excused: bool) -> History:
-    return cut_off({}, attempt=4 if excused else 3)
-
-
-@pair(causes.given_up)
-def no_heartbeat_could_be_written_for_long(excused: bool) -> History:
-    return cut_off({}, fault("lock", 110, 116 if excused else 112))
-
-
-@pair(causes.given_up)
-def its_job_was_paused_meanwhile(excused: bool) -> History:
-    paused = 130 if excused else 100
-    spell = [("pause", paused, paused + 0.1), ("resume", paused + 10, paused + 10.1)]
-    commands = tuple(Command(what, "job", us(begin), us(end), True) for what, begin, end in spell)
-    return cut_off({}, commands=commands)
-
-
-@pair(causes.given_up)
-def its_job_may_have_been_removed_meanwhile(excused: bool) -> History:
-    return lived(cut_off({"leaves": excused}), 3, version=1, begin=us(130), ready=us(131))
-
-
-@pair(causes.skips)
-def a_redeploy_left_what_the_former_version_had_not_done(excused: bool) -> History:
-    spec = {"steps": (SECOND, 2 * SECOND)} if excused else {}
-    return of_one_job(spec, row(160, "skipped", reason="outage", finished_us=161))
-
-
-@pair(causes.skips)
-def the_clock_was_set_when_it_was_decided_about(excused: bool) -> History:
-    ahead = fault("clock ahead", 160, 160) if excused else fault("clock ahead", 150, 150)
-    return of_one_job({}, row(160, "skipped", reason="missed", finished_us=161), faults=(ahead,))
-
-
-@pair(causes.caught_up)
-def as_many_may_run_at_once(excused: bool) -> History:
-    rows = row(160, claimed_us=162), row(161, claimed_us=162)
-    return of_one_job({"max_instances": 2 if excused else 1}, *rows)
-
-
-@pair(causes.late)
-def the_process_that_had_claimed_it_was_killed(excused: bool) -> History:
-    killed = fault("kill", 159.8 if excused else 150, 159.8 if excused else 150, 1)
-    return of_one_job({}, row(160, claimed_us=172), faults=(killed,))
-
-
-@pair(causes.late)
-def the_only_process_with_the_newer_code_had_been_killed(excused: bool) -> History:
-    history = of_one_job({"steps": (SECOND, 2 * SECOND)}, row(160, claimed_us=178))
-    # The code of each other deployment has the same.
-    return lived(history, 1, version=1 if excused else 2)
-
-
-@pair(causes.late)
-def only_newer_code_decides_about_a_job_that_changed(excused: bool) -> History:
-    killed = fault("kill", 150, 150, 1)
-    return of_one_job({"leaves": excused}, row(160, claimed_us=172), faults=(killed,))
-
-
-@pair(causes.late)
-def it_was_paused_until_then(excused: bool) -> History:
-    job = "job" if excused else "another"
-    commands = [
-        Command("pause", job, us(158), us(158.1), True),
-        Command("resume", job, us(171), us(171.1), True),
-    ]
-    return of_one_job({}, row(160, claimed_us=172), commands=commands)
-
-
-@pair(causes.late)
-def both_places_of_its_job_were_held(excused: bool) -> History:
-    held = [row(158 + n, run_id=900 + n, finished_us=178 if n or excused else 165) for n in range(2)]
-    return of_one_job({"max_instances": 2}, *held, row(160, claimed_us=178.5, finished_us=179))
-
-
-@pair(causes.late)
-def it_waited_behind_an_earlier_run_and_was_given_up(excused: bool) -> History:
-    waits = row(160, "skipped", reason="missed", attempt=1, finished_us=172)
-    return of_one_job({}, row(159, finished_us=175 if excused else 161), waits)
-
-
-@pair(causes.entered_late)
-def it_waits_for_a_place_in_its_group(excused: bool) -> History:
-    body = start(160, at=us(164), end=us(164.1))
-    return of_one_job({"group": "shared" if excused else ""}, row(160), starts=(body,))
-
-
-@pair(causes.beyond_grace)
-def its_process_was_frozen_when_its_grace_had_not_passed(excused: bool) -> History:
-    frozen = fault("stop", 160, 164.9, 2 if excused else 3)
-    body = start(160, at=us(165), end=us(166))
-    return of_one_job({"grace": 2 * SECOND}, row(160), starts=(body,), faults=(frozen,))
-
-
-# --- pauses and processes ---
-
-PAUSED = [
-    Command("pause", "job", us(155), us(155.1), True),
-    Command("resume", "job", us(170), us(170.1), True),
-]
-
-
-@pair(pauses.pauses)
-def its_first_attempt_was_before_the_pause(excused: bool) -> History:
-    return of_one_job({}, row(160, attempt=2 if excused else 1), commands=PAUSED)
-
-
-@pair(pauses.entered_in_pauses)
-def a_person_asked_for_it_in_the_pause(excused: bool) -> History:
-    return of_one_job({}, starts=(start(160, kind="manual" if excused else "scheduled"),), commands=PAUSED)
-
-
-@pair(pauses.entered_in_pauses)
-def its_process_was_frozen_when_the_pause_began(excused: bool) -> History:
-    frozen = fault("stop", 154, 159.9, 2 if excused else 3)
-    return of_one_job({}, starts=(start(160),), commands=PAUSED, faults=(frozen,))
-
-
-@pair(processes.cuts)
-def others_took_its_run_while_it_was_frozen(excused: bool) -> History:
-    frozen = fault("stop", 161, 180, 2 if excused else 3)
-    return of_one_job({}, row(160, "lost"), starts=(start(160, end=None),), faults=(frozen,))
-
-
-@pair(processes.given_up_too_soon)
-def it_was_frozen_for_most_of_a_lease(excused: bool) -> History:
-    frozen = fault("stop", 150, 159.5 if excused else 158.5, 2)
-    return lived(of_one_job({}, faults=(frozen,)), 2, log="run 3 had lost its lease")
-
-
-@pair(processes.given_up_too_soon)
-def others_had_the_lock_while_each_commit_took_long(excused: bool) -> History:
-    lines = (
-        "00:00.0 | INFO | simulated | ledger x",
-        "01:09.0 | ERROR | the ledger does not answer (database is locked)",
-        "01:14.0 | INFO | the ledger answers again",
-        "01:14.1 | ERROR | run 3 had lost its lease",
-    )
-    slow = fault("busy", 150, 170) if excused else fault("busy", 120, 140)
-    log = "\n".join(f"2026-11-23 09:{line}" for line in lines)
-    return lived(of_one_job({}, faults=(slow,)), 2, log=log)
-
-
-@pair(processes.blocked_loops)
-def it_was_killed_while_its_loop_was_blocked(excused: bool) -> History:
-    killed = fault("kill", 162, 162, 2 if excused else 3)
-    return of_one_job({}, starts=(start(160, run=901, job="hog", end=us(163)),), faults=(killed,))
-
-
 @pytest.mark.parametrize("name", PAIRS)
 def test_what_is_excused_is_that_and_what_is_near_to_it_is_not(name: str) -> None:
-    rule, make = PAIRS[name]
-    assert found(rule, make(True)) == []
-    assert found(rule, make(False)) != []
+    excused, near = PAIRS.found(name)
+    assert excused == []
+    assert near != []

@@ -11,7 +11,7 @@
   `filling`, `deploys`, `offers`, `reported` and `processes`; `faults` answers which fault excuses which
   deviation, and `places` which run held the place of another
 - `report`: prints the result for people
-- `made_up`: histories that the tests of the checker begin with
+- `made_up`: histories that the tests of the checker begin with; `pairs`: with an excuse, and without it
 - `python -m torture` runs it for any length of time; `--judge FOLDER` checks a recorded history again
 """
 
