@@ -14,7 +14,8 @@ from typing import Any
 
 from everytick.call_site import shown_path
 from everytick.model.allowed_functions import AllowedFunctions
-from everytick.model.functions import check_that_it_ran, code_of, is_awaitable
+from everytick.model.functions import code_of
+from everytick.model.handed_back import check_that_it_ran, is_awaitable
 from everytick.model.job import Job
 from everytick.model.kinds import is_one_of
 from everytick.model.offers import as_annotated

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, ParamSpec
 from weakref import WeakKeyDictionary
 
-from everytick.model.functions import is_awaitable
+from everytick.model.handed_back import is_awaitable
 from loguru import logger
 
 from .context import Run, current_run, run_in

@@ -2,6 +2,7 @@
 
 - `job`: one `add_job(...)` call, its options and its id
 - `functions`: which function a job calls, and whether it takes the arguments
+- `handed_back`: whether what a function handed back is work that nobody did
 - `kinds`: what a class is, without running code of it
 - `allowed_functions`: which functions a row of the ledger may name
 - `offers`: functions that the code offers for jobs that people add, and what they take
