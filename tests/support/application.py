@@ -25,6 +25,7 @@ from everytick.store.opening import ledger_at
 import warm_python
 from ledgers import rows_in
 from waiting import wait_for
+from warm_children import Warm
 
 TEMPLATE = Path(__file__).parents[2] / "template"
 
@@ -52,6 +53,9 @@ class Application:
         self.environment: dict[str, str] = {}
         # Whether the first start makes its ledger itself, as that of a user does.
         self.makes_its_ledger = False
+        # Whether its processes load all that they import, as those of a user do: for tests of memory, of what
+        # is loaded, of the environment of Python, and of what the system tells of a process.
+        self.is_loaded_anew = False
         # How hints name the command line of this application: as it was called.
         self.typed = f"{sys.executable} -m app"
 
@@ -69,9 +73,7 @@ class Application:
 
     def command(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run `python -m app ...` to its end, with what it imports of others loaded already."""
-        # What tells Python something is read when it starts.
-        starts_so = any(name.startswith("PYTHON") for name in self.environment)
-        python = sys.executable if starts_so else str(warm_python.program())
+        python = sys.executable if self._tells_python(self.environment) else str(warm_python.program())
         return self.call(python, "-m", "app", *arguments, cwd=cwd)
 
     def shell(self, line: str) -> subprocess.CompletedProcess[str]:
@@ -163,8 +165,9 @@ class Application:
     def launch(self, **variables: str) -> Running:
         """Start `python -m app run`, with these variables besides, and return at once."""
         log = self.folder / f"run-{time.monotonic_ns()}.log"
+        anew = self.is_loaded_anew or self._tells_python({**self.environment, **variables})
         with log.open("wb") as stream:
-            popen = subprocess.Popen(
+            popen = (subprocess.Popen if anew else Warm)(
                 [sys.executable, "-m", "app", "run"],
                 cwd=self.folder,
                 env=self.variables() | variables,
@@ -172,6 +175,11 @@ class Application:
                 stderr=subprocess.STDOUT,
             )
         return Running(popen, log)
+
+    @staticmethod
+    def _tells_python(variables: dict[str, str]) -> bool:
+        """Return whether a variable is there that Python reads when it starts."""
+        return any(name.startswith("PYTHON") for name in variables)
 
     def variables(self) -> dict[str, str]:
         clean = {

@@ -13,10 +13,11 @@ from types import ModuleType
 
 import warm
 
-# What most commands load. Nothing that reads the environment when it is imported (`typer.rich_utils` does).
+# What most commands load. Nothing that reads the environment when it is imported (`typer.rich_utils` does), and
+# nothing beside what the engine loads that calls `atexit`: those functions are called in an order.
 _OFTEN = (
     *("asyncio", "email.utils", "fnmatch", "importlib.metadata", "json", "logging", "sqlite3", "tomllib"),
-    *("apscheduler.schedulers.base", "apscheduler.triggers.cron", "loguru", "pydantic", "pydantic.types"),
+    *("apscheduler.events", "apscheduler.triggers.cron", "loguru", "pydantic", "pydantic.types"),
     *("pydantic_settings", "rich.align", "rich.console", "rich.table", "rich.text", "typer", "zoneinfo"),
 )
 

@@ -94,6 +94,7 @@ def test_under_nohup_a_terminal_that_is_closed_changes_nothing(
 ) -> None:
     deploy(app, 'long, "date", id="other"')
     # A child begins with what its parent ignores.
+    app.is_loaded_anew = True
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         process = app.launch()

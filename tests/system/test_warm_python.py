@@ -1,8 +1,9 @@
-"""The Python that has loaded much already does as the one that a user calls."""
+"""The Pythons that have loaded much already do as the one that a user calls: a program, and a child."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,17 @@ import pytest
 import warm_python
 from application import Application
 from waiting import wait_for
+from warm_children import Warm
 
-PROGRAMS = (sys.executable, str(warm_python.program()))
+pytestmark = pytest.mark.full
+
+PROGRAM = str(warm_python.program())
+Way = tuple[type[subprocess.Popen[bytes]], str]
+"""How a Python is started, and what stands for its program."""
+
+REAL: Way = (subprocess.Popen, sys.executable)
+CHILD: Way = (Warm, sys.executable)
+BOTH = pytest.mark.parametrize("warm", [(subprocess.Popen, PROGRAM), CHILD], ids=["program", "child"])
 # What a program can tell of how it was started.
 TELLS = """
 import json, os, sys
@@ -26,68 +36,90 @@ sys.exit(int(sys.argv[1]))
 """
 
 
-def called(program: str, folder: Path, *arguments: str) -> tuple[int, bytes, bytes]:
+def called(way: Way, folder: Path, *arguments: str) -> tuple[int, bytes, bytes]:
+    popen, program = way
     variables = {**os.environ, "PYTHONUTF8": "1", "ONLY": "thi\udcffs"}
-    command = [program, *arguments]
-    done = subprocess.run(
-        command, cwd=folder, env=variables, input=b"given", capture_output=True, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
+    with popen(
+        [program, *arguments], cwd=folder, env=variables,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        out, err = process.communicate(b"given", timeout=60)
+    return process.returncode, out, err
 
 
-@pytest.mark.full
+@BOTH
 @pytest.mark.parametrize(
     "arguments", [["tells", "0"], ["tells", "7", "a b"], ["tells", "x"], ["no_such_module"]], ids=" ".join
 )
-def test_a_program_is_started_as_by_any_python(tmp_path: Path, arguments: list[str]) -> None:
+def test_a_program_is_started_as_by_any_python(tmp_path: Path, arguments: list[str], warm: Way) -> None:
     (tmp_path / "tells.py").write_text(TELLS)
-    real, warm = (called(program, tmp_path, "-m", *arguments) for program in PROGRAMS)
-    if b"Traceback" in real[2]:
+    wanted, got = (called(way, tmp_path, "-m", *arguments) for way in (REAL, warm))
+    if b"Traceback" in wanted[2]:
         # Which names the files that were passed through.
-        real, warm = ((code, out, err.splitlines()[-1]) for code, out, err in (real, warm))
-    assert warm == real
+        wanted, got = ((code, out, err.splitlines()[-1]) for code, out, err in (wanted, got))
+    assert got == wanted
 
 
-@pytest.mark.full
-def test_code_is_run_as_by_any_python(tmp_path: Path) -> None:
+@BOTH
+def test_code_is_run_as_by_any_python(tmp_path: Path, warm: Way) -> None:
     code = TELLS.replace("__file__", "'nothing'")
-    real, warm = (called(program, tmp_path, "-c", code, "3", "a b") for program in PROGRAMS)
-    assert warm == real
-    assert real[0] == 3
+    wanted, got = (called(way, tmp_path, "-c", code, "3", "a b") for way in (REAL, warm))
+    assert got == wanted
+    assert wanted[0] == 3
 
 
-@pytest.mark.full
+@BOTH
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
 def test_the_zone_of_the_machine_is_that_of_who_called(
-    tmp_path: Path, zone: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, zone: str, warm: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", zone)
     code = "import time; from tzlocal import get_localzone; print(time.tzname, get_localzone())"
-    real, warm = (called(program, tmp_path, "-c", code) for program in PROGRAMS)
-    assert warm == real
-    assert zone.encode() in real[1]
+    wanted, got = (called(way, tmp_path, "-c", code) for way in (REAL, warm))
+    assert got == wanted
+    assert zone.encode() in wanted[1]
 
 
-@pytest.mark.full
+@BOTH
 @pytest.mark.parametrize("arguments", [["jobs"], ["jobbs"], ["jobs", "--json"], ["--help"]], ids=" ".join)
-def test_a_command_says_the_same(tmp_path: Path, arguments: list[str]) -> None:
+def test_a_command_says_the_same(tmp_path: Path, arguments: list[str], warm: Way) -> None:
     app = Application(tmp_path)
     app.schedule('scheduler.add_job(print, "cron", hour=3, id="nightly")')
-    real, warm = (app.call(program, "-m", "app", *arguments) for program in PROGRAMS)
-    assert (warm.returncode, warm.stdout, warm.stderr) == (real.returncode, real.stdout, real.stderr)
+    wanted, got = (called(way, app.folder, "-m", "app", *arguments) for way in (REAL, warm))
+    assert got == wanted
 
 
-@pytest.mark.full
-def test_who_kills_it_ends_what_it_does(tmp_path: Path) -> None:
+def test_who_kills_the_program_ends_what_it_does(tmp_path: Path) -> None:
     (tmp_path / "stays.py").write_text(
         "import os, time\nopen('pid-new', 'w').write(str(os.getpid()))\nos.rename('pid-new', 'pid')\n"
         "time.sleep(600)\n"
     )
-    with subprocess.Popen([PROGRAMS[1], "-m", "stays"], cwd=tmp_path) as process:
+    with subprocess.Popen([PROGRAM, "-m", "stays"], cwd=tmp_path) as process:
         wait_for((tmp_path / "pid").exists, "the program")
         process.kill()
     pid = int((tmp_path / "pid").read_text())
     wait_for(lambda: not _lives(pid), "the end of the fork")
+
+
+def test_the_child_is_one_of_this_process_and_its_signals_are_its_own(tmp_path: Path) -> None:
+    code = "import os, time; print(os.getpid(), os.getppid(), os.getpgrp(), flush=True); time.sleep(600)"
+    with Warm([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        said = [int(number) for number in process.stdout.readline().split()]
+        assert said == [process.pid, os.getpid(), os.getpgrp()]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == -signal.SIGINT
+
+
+def test_the_child_ends_as_python_does(tmp_path: Path) -> None:
+    code = """
+import atexit, threading, time
+atexit.register(print, "at exit")
+threading.Thread(target=lambda: (time.sleep(0.2), print("a thread"))).start()
+print("the last line")
+"""
+    wanted, got = (called(way, tmp_path, "-c", code) for way in (REAL, CHILD))
+    assert got == wanted == (0, b"the last line\na thread\nat exit\n", b"")
 
 
 def _lives(pid: int) -> bool:

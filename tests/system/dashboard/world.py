@@ -19,6 +19,7 @@ import httpx
 from application import Application
 from ledgers import changing, found_in
 from waiting import wait_for
+from warm_children import Warm
 
 TOKEN = "all-all-all-all-all-all"
 READ_TOKEN = "read-read-read-read-read"
@@ -167,7 +168,7 @@ class Site:
         """Serve the dashboard without the schedule."""
         log = self.app.folder / f"dashboard-{time.monotonic_ns()}.log"
         with log.open("wb") as stream:
-            popen = subprocess.Popen(
+            popen = Warm(
                 [sys.executable, "-m", "app", "dashboard"],
                 cwd=self.app.folder,
                 env=self.app.variables(),
