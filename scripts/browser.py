@@ -11,7 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The first one has no window at all, so that a page costs it a fifth of what it costs the others.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def main() -> int:
@@ -45,8 +46,9 @@ def ways() -> list[list[str]]:
     """Return the commands that may install one: the system's, if we may, and Playwright's."""
     own = [sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"]
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
-        install = "apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium"
-        return [["sh", "-c", install], own]
+        install = "apt-get install -y -qq --no-install-recommends"
+        either = f"apt-get update -qq && ({install} chromium-headless-shell || {install} chromium)"
+        return [["sh", "-c", either], own]
     return [own, [*own[:4], "chromium"]]
 
 
