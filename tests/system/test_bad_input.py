@@ -250,6 +250,7 @@ def with_handles(number: int) -> list[str]:
     return [sys.executable, "-c", f"{code}; {run}"]
 
 
+@pytest.mark.full
 def test_a_working_directory_that_is_gone_is_a_sentence(app: Application, tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()

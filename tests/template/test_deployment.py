@@ -75,6 +75,7 @@ def complaints(manifest: dict[str, Any]) -> list[str]:
     return [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(manifest)]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("dashboard", [True, False])
 def test_the_manifests_are_what_kubernetes_understands(dashboard: bool) -> None:
     found = manifests(dashboard=dashboard)

@@ -66,6 +66,7 @@ def test_a_wrong_year_is_answered_with_a_right_one(year: str) -> None:
     assert refusal("copyright_year", year) == "Write a year in four digits, such as 2026."
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("text", [HOSTILE, BRACES, "- list", "1. one", "# head", "> quote", "''", '"'])
 def test_hostile_text_arrives_as_it_was_typed(text: str) -> None:
     folder = render(

@@ -372,6 +372,7 @@ def test_without_uv_a_python_that_is_named_is_the_only_one(app: Path) -> None:
     )
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["a b", "größe", "100%", "it's"])
 def test_a_template_that_is_there_is_not_said_to_be_missing(app: Path, name: str) -> None:
     place = fresh_folder() / name

@@ -60,6 +60,7 @@ def test_a_project_is_called_as_its_folder_unless_another_name_is_given(folder: 
     assert refusal("project_name", name) == ""
 
 
+@pytest.mark.full
 def test_a_project_cannot_have_the_name_of_something_that_it_needs() -> None:
     with pytest.raises(
         ValueError, match="Use my-loguru or another name; the application itself needs loguru"

@@ -121,6 +121,7 @@ def is_tried(combination: dict[str, Any]) -> bool:
     return packages and servers
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("combination", [with_marks(it) for it in combinations() if is_tried(it)])
 def test_a_combination_renders_what_was_asked_for_and_nothing_else(
     combination: dict[str, Any],
@@ -265,6 +266,7 @@ def check_ci(there: dict[str, bytes], combination: dict[str, Any]) -> None:
 # --- each distinct tree of Python files
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("dashboard", [True, False], ids=["dashboard", "bare"])
 @pytest.mark.parametrize("version", choices("python_version"))
 def test_a_fresh_render_is_formatted_and_free_of_lint(version: str, dashboard: bool) -> None:

@@ -109,6 +109,7 @@ async def test_a_paused_job_runs_by_hand(scheduler: AsyncIOScheduler) -> None:
     ]
 
 
+@pytest.mark.full
 async def test_a_job_that_ran_once_and_is_over_runs_again_when_somebody_asks(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

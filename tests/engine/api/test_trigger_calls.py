@@ -30,6 +30,7 @@ from test_trigger_objects import elsewhere as elsewhere
 from test_trigger_objects import machine as machine
 
 
+@pytest.mark.full
 def test_while_the_schedule_is_loaded_every_trigger_shows_whether_it_was_given_a_zone(
     berlin: AsyncIOScheduler, machine: str
 ) -> None:
@@ -69,6 +70,7 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.full
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fields=FIELDS)
 def test_any_cron_trigger_that_is_written_out(

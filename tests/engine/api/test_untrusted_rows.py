@@ -339,6 +339,7 @@ async def test_a_job_that_only_the_running_process_knows_not_to_run_is_seen_ever
     assert problems(scheduler) == {"row": "None"}, "who said so is gone"
 
 
+@pytest.mark.full
 async def test_what_a_process_is_made_to_say_by_hand_hurts_nobody(scheduler: AsyncIOScheduler) -> None:
     async with scheduler:
         scheduler.add_job(added_tasks.note, "interval", hours=1, id="row", args=["row"])

@@ -68,6 +68,7 @@ def states(scheduler: AsyncIOScheduler) -> dict[int, str]:
     return {row["run_id"]: row["state"] for row in ask_json(scheduler, "runs")}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("arguments", "question"),
     [

@@ -213,6 +213,7 @@ def test_each_picture_is_of_a_command() -> None:
     assert list(pictures()) == COMMANDS
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("width", [80, 120])
 def test_no_line_is_longer_than_the_terminal_is_wide(
@@ -245,6 +246,7 @@ def coloured(scheduler: AsyncIOScheduler, command: str, **environment: str) -> s
         return invoke(program.app, command.split(), env={"COLUMNS": "200", **environment}, color=True).output
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("command", READING)
 def test_states_times_and_ids_are_in_colour_at_a_terminal(troubled: AsyncIOScheduler, command: str) -> None:
     found = coloured(troubled, command, FORCE_COLOR="1")
@@ -254,6 +256,7 @@ def test_states_times_and_ids_are_in_colour_at_a_terminal(troubled: AsyncIOSched
             assert re.search(rf"\x1b\[{colour}m{re.escape(text)}", found), (text, found)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1", "NO_COLOR": "1"}])
 @pytest.mark.parametrize("command", READING)
 def test_there_is_no_colour_in_a_pipe_or_where_nobody_wants_it(

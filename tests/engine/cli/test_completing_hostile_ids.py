@@ -67,6 +67,7 @@ def hostile(scheduler: AsyncIOScheduler) -> AsyncIOScheduler:
     return scheduler
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("line", ORDERS)
 def test_ids_of_rows_mean_nothing_to_a_shell(hostile: AsyncIOScheduler, line: str, tmp_path: Path) -> None:
     of_bash = completed("bash", line).splitlines()

@@ -205,6 +205,7 @@ def as_it_was(scheduler: AsyncIOScheduler) -> dict[str, Any]:
     return row
 
 
+@pytest.mark.full
 def test_a_retry_that_is_cancelled_leaves_the_failure_as_it_was(night: AsyncIOScheduler) -> None:
     change(
         night.ledger,

@@ -105,6 +105,7 @@ def test_jobs_without_a_tick_are_named(scheduler: AsyncIOScheduler) -> None:
     assert "weekly: next at 2026-03-08 02:00:00 UTC" in printed
 
 
+@pytest.mark.full
 def test_ticks_that_come_while_the_run_before_goes_on_are_counted(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(nothing, "cron", minute="*", id="job")
     assert summary(scheduler)["overlaps"] == []  # nobody knows how long it takes
@@ -126,6 +127,7 @@ def test_a_run_that_ends_in_time_or_has_room_beside_it_skips_nothing(
     assert sum(it["ticks"] for it in summary(scheduler)["overlaps"]) == skipped
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("overlap", "said"),
     [

@@ -141,6 +141,7 @@ async def test_a_job_whose_function_takes_others_by_now_gets_new_arguments(
     assert job.kwargs == {"customer_id": 8, "text": "kept"}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("text", "is_kept"),
     [
@@ -192,6 +193,7 @@ async def test_secrets_are_not_in_the_fields_and_stay_as_they_are(
     assert job.kwargs == {"api_token": "hunter2-hunter2", "folder": "b"}
 
 
+@pytest.mark.full
 async def test_pages_are_small(browser: Browser, scheduler: AsyncIOScheduler) -> None:
     form = {"arguments__day": "2026-12-24", "arguments__more": '"' + "x" * 7_000 + '"', **NIGHTLY}
     for page in (

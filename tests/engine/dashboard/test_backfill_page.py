@@ -295,6 +295,7 @@ async def reader(scheduler: AsyncIOScheduler) -> AsyncIterator[httpx.AsyncClient
         yield made
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("only_missed", [False, True])
 async def test_a_preview_that_counts_for_long_ends_with_a_sentence(
     reader: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, only_missed: bool

@@ -216,6 +216,7 @@ def test_too_many_headers_are_refused_before_all_are_parsed(served: Served) -> N
     assert served.probe() == 200
 
 
+@pytest.mark.full
 def test_requests_that_are_sent_at_once_are_answered_one_after_another(served: Served) -> None:
     with closing(served.connect((HEAD + b"\r\n") * 300)) as many:
         said = b""

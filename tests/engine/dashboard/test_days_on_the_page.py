@@ -116,6 +116,7 @@ async def test_a_change_shows_the_days_and_keeps_them_without_the_package(
     )
 
 
+@pytest.mark.full
 async def test_a_person_gives_other_days_or_takes_them_away(browser: Browser) -> None:
     days: Any = {"exclude": ["sat-sun", holidays("DE")], "shift": "next-workday"}
     SchedulerClient().add_job(offered_tasks.remind, "cron", hour=9, args=[7], id="r-7", **days)

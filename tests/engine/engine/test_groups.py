@@ -223,6 +223,7 @@ def test_what_a_row_holds_that_are_no_limits_limits_nothing() -> None:
 # --- what is told of it
 
 
+@pytest.mark.full
 async def test_what_waits_for_its_group_is_told(scheduler: AsyncIOScheduler) -> None:
     work = Work()
     with limits("database=1"):

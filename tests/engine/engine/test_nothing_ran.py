@@ -268,6 +268,7 @@ async def hands_back_a_future() -> Any:
     return future
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("function", [gathers, hands_back_a_future])
 async def test_an_error_of_a_future_that_was_handed_back_names_its_job(
     scheduler: AsyncIOScheduler, log: list[str], function: Callable[..., Any]

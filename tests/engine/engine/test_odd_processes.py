@@ -85,6 +85,7 @@ async def test_a_process_whose_own_number_of_heartbeats_was_changed_goes_on_with
     assert not [line for line in log if "ERROR" in line]
 
 
+@pytest.mark.full
 async def test_a_start_goes_by_odd_rows(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(task, "interval", seconds=60, id="job")
     async with scheduler:

@@ -328,6 +328,7 @@ async def longest_wait(scheduler: AsyncIOScheduler, function: Callable[[], Any],
     return max(after - before for before, after in itertools.pairwise(seen))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("make", [SlowEnd, slow_names, lambda: [SlowEnd()], BadSize])
 @pytest.mark.parametrize("how", ["coroutine", "function", "coroutine of a function"])
 async def test_what_a_function_returns_does_not_hold_up_the_event_loop(

@@ -310,6 +310,7 @@ async def test_schedulers_on_one_ledger_tell_everything_once(
     ]
 
 
+@pytest.mark.full
 async def test_a_lost_run_that_ran_again_before_the_next_look_is_alerted(
     tmp_path: Path, sink: HttpSink
 ) -> None:

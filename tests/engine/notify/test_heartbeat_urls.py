@@ -84,6 +84,7 @@ async def test_a_failure_is_called_after_the_last_attempt_with_what_it_logged(
     assert "INFO     looking for the tape" in body
 
 
+@pytest.mark.full
 async def test_of_a_long_log_the_end_is_sent(scheduler: AsyncIOScheduler, sink: HttpSink) -> None:
     def talks() -> None:
         for number in range(5_000):

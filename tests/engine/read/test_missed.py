@@ -48,6 +48,7 @@ def missed(ledger: Ledger) -> list[str]:
         return [one.job_id for one in find_missed(connection, jobs_due(connection))]
 
 
+@pytest.mark.full
 def test_the_commands_tell_it(scheduler: AsyncIOScheduler, ledger: Ledger) -> None:
     told = "its last tick (01:00:00) did not run: no scheduler was up"
     lines = ask(scheduler, "jobs").splitlines()

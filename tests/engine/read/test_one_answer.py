@@ -181,6 +181,7 @@ def test_what_fell_into_a_pause_that_is_over_is_late_for_nobody(scheduler: Async
     assert api(ledger, "jobs/job")["unclaimed"] == {"ticks": 1, "since": fell.isoformat()}
 
 
+@pytest.mark.full
 def test_a_run_that_is_recorded_as_started_before_it_is_due_is_said_to_wait(
     scheduler: AsyncIOScheduler,
 ) -> None:

@@ -367,6 +367,7 @@ async def test_the_last_heartbeat_of_a_process_that_died_is_written_down(schedul
     assert own["started_us"] >= now
 
 
+@pytest.mark.full
 def test_very_many_runs_cost_no_more(ledger: Ledger) -> None:
     """Counted in steps of SQLite's machine, which are the same on each machine."""
     night(ledger)

@@ -49,6 +49,7 @@ def sentence(ledger: Ledger) -> str:
     return told
 
 
+@pytest.mark.full
 async def test_one_sentence_says_that_all_is_well_or_what_is_not(ledger: Ledger) -> None:
     assert sentence(ledger) == "All is well: 4 jobs."
     run(ledger, "sync_1", "running", 5 * SECOND)
@@ -231,6 +232,7 @@ def plan(ledger: Ledger, statement: Statement) -> list[str]:
         return connection.values(f"EXPLAIN {statement.sql}", statement.values)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "path",
     [
@@ -256,6 +258,7 @@ def shown_ids(page: str) -> list[str]:
     return re.findall(r'<th scope="row" class="job"><a class="id" id="job-\d+" href="/job\?id=(\w+)"', page)
 
 
+@pytest.mark.full
 async def test_jobs_are_sorted_and_filtered_in_the_api_and_on_the_page(ledger: Ledger) -> None:
     run(ledger, "sync_10", "failed", HOUR)
     SchedulerClient().pause_job("sync_2")

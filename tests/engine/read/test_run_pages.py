@@ -119,6 +119,7 @@ def test_each_wanted_run_is_listed_once_and_no_other(
             assert set(found) == by_hand(history, f"({condition}) AND {in_span}"), wanted
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "spoiled", ["started_us = 'abc'", "finished_us = 'abc'", "due_us = x'00', tick_us = run_id + 0.5"]
 )

@@ -200,6 +200,7 @@ def spoil_one(ledger: Ledger, table: str, value: str, where: str) -> None:
         assert connection.execute(f"UPDATE {table} SET {value} WHERE {where}").rowcount
 
 
+@pytest.mark.full
 def test_a_job_whose_row_cannot_be_read_is_reported_where_people_look(scheduler: AsyncIOScheduler) -> None:
     spoil_one(scheduler.ledger, "scheduler_jobs", "watermark_us = 'abc'", "job_id = 'victim3'")
     told = "the row job_id='victim3' of scheduler_jobs cannot be read: its watermark_us is 'abc'"
@@ -214,6 +215,7 @@ def test_a_job_whose_row_cannot_be_read_is_reported_where_people_look(scheduler:
     assert told in refused(scheduler.ledger, "jobs/victim3/why")
 
 
+@pytest.mark.full
 def test_a_run_whose_row_cannot_be_read_is_reported_where_people_look(scheduler: AsyncIOScheduler) -> None:
     spoil_one(scheduler.ledger, "scheduler_runs", "started_us = x'00'", "run_id = 1")
     told = "the row run_id=1 of scheduler_runs cannot be read: its started_us is X'00'"
@@ -230,6 +232,7 @@ def test_a_run_whose_row_cannot_be_read_is_reported_where_people_look(scheduler:
     assert told in refused(scheduler.ledger, "runs/1")
 
 
+@pytest.mark.full
 def test_a_column_that_somebody_adds_counts_from_then_on(scheduler: AsyncIOScheduler) -> None:
     def seen() -> int:
         with connect(scheduler.ledger) as reader:
@@ -242,6 +245,7 @@ def test_a_column_that_somebody_adds_counts_from_then_on(scheduler: AsyncIOSched
     assert seen() == 0
 
 
+@pytest.mark.full
 def test_an_attempt_that_cannot_be_read_is_told_on_the_page_of_its_run(scheduler: AsyncIOScheduler) -> None:
     spoil_one(scheduler.ledger, "scheduler_attempts", "finished_us = 1e300", "run_id = 2")
     told = "the row run_id=2, attempt=2 of scheduler_attempts cannot be read: its finished_us is 1.0e+300"
@@ -276,6 +280,7 @@ def test_doctor_looks_through_large_tables_from_the_newest_row_on_and_says_where
     assert re.search("only the newest .*0 rows of scheduler_runs.* looked at", asked(scheduler, "doctor"))
 
 
+@pytest.mark.full
 def test_what_is_told_of_a_row_is_short_and_has_no_secrets(scheduler: AsyncIOScheduler) -> None:
     masking.hide("correct-horse-91")
     value = f"https://somebody:correct-horse-91@example.org/{'x' * 500}"
@@ -286,6 +291,7 @@ def test_what_is_told_of_a_row_is_short_and_has_no_secrets(scheduler: AsyncIOSch
     assert "x" * 100 not in said
 
 
+@pytest.mark.full
 def test_a_session_that_was_signed_out_stays_so_whatever_its_row_holds(scheduler: AsyncIOScheduler) -> None:
     spoil_one(scheduler.ledger, "scheduler_sign_outs", "at_us = 'abc'", "session = 'session1'")
     with connect(scheduler.ledger) as connection:

@@ -332,6 +332,7 @@ def test_the_reader_of_sentences_can_say_no(words: str, moment: datetime, is_nam
 # --- words do not depend on how the same schedule is written
 
 
+@pytest.mark.full
 @given(cron_fields())
 @settings(max_examples=50)
 def test_the_words_come_from_what_the_ledger_keeps(fields: dict[str, str]) -> None:

@@ -156,6 +156,7 @@ def test_no_nearer_time_of_day_lies_on_the_side_that_is_meant(
     assert not [one for one in alike if (now < one < found if ahead else found < one <= now)]
 
 
+@pytest.mark.full
 @given(INSTANTS, st.sampled_from(ZONES), st.times(), st.booleans())
 @example(
     ticks.instant(datetime(2011, 12, 31, 9, tzinfo=UTC)), "Pacific/Apia", datetime(1, 1, 1, 12).time(), False
