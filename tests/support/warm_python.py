@@ -13,8 +13,8 @@ from types import ModuleType
 
 import warm
 
-# What most commands load. Nothing that reads the environment when it is imported (`typer.rich_utils` does), and
-# nothing beside what the engine loads that calls `atexit`: those functions are called in an order.
+# What most commands load. Nothing that reads the environment when it is imported (`typer.rich_utils` does).
+# Nothing that calls `atexit`, but what the engine loads too: those functions are called in an order.
 _OFTEN = (
     *("asyncio", "email.utils", "fnmatch", "importlib.metadata", "json", "logging", "sqlite3", "tomllib"),
     *("apscheduler.events", "apscheduler.triggers.cron", "loguru", "pydantic", "pydantic.types"),
