@@ -102,9 +102,11 @@ def _take(connection: socket.socket, warm: Warm) -> None:
     code = os.EX_SOFTWARE
     try:
         length, streams, _, _ = socket.recv_fds(connection, 4, len(STREAMS))
-        said = b""
-        while len(said) < int.from_bytes(length, "big"):
-            said += connection.recv(1 << 16)
+        size = int.from_bytes(length, "big")
+        said = connection.recv(size, socket.MSG_WAITALL)
+        if len(said) < size:
+            # The program that called is gone.
+            return
         folder, umask, number, *words = said.decode("utf-8", "surrogateescape").split("\0")
         arguments, variables = words[: int(number)], words[int(number) :]
         for stream, given in zip(STREAMS, streams, strict=True):

@@ -118,11 +118,10 @@ def _asked(connection: socket.socket) -> list[str]:
     """Fork for each request until nobody is left to ask; return, in a fork, the arguments of its program."""
     while True:
         length, streams, _, _ = socket.recv_fds(connection, 4, 3)
-        if not length:
+        size = int.from_bytes(length, "big")
+        said = connection.recv(size, socket.MSG_WAITALL) if size else b""
+        if not size or len(said) < size:
             os._exit(0)
-        said = b""
-        while len(said) < int.from_bytes(length, "big"):
-            said += connection.recv(1 << 16)
         between = os.fork()
         if between == 0:
             between = os.getpid()

@@ -122,6 +122,24 @@ print("the last line")
     assert got == wanted == (0, b"the last line\na thread\nat exit\n", b"")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process is kept for its forks")
+def test_what_has_loaded_all_ends_with_who_started_it_also_amid_a_request(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from pathlib import Path
+import warm_children
+warm_children.Warm([sys.executable, "-c", ""]).wait()
+connection, _ = warm_children._loaded()
+connection.sendall((1000).to_bytes(4, "big") + b"a part")
+print(Path("/proc/self/task", str(os.getpid()), "children").read_text(), flush=True)
+os._exit(0)
+"""
+    variables = {**os.environ, "PYTHONPATH": str(Path(warm_python.__file__).parent)}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, check=True)
+    [pid] = map(int, done.stdout.split())
+    wait_for(lambda: not _lives(pid), "the end of what has loaded all")
+
+
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
