@@ -35,6 +35,10 @@ HEADER = "from everytick import AsyncIOScheduler\n"
 class Application:
     """An application folder and its commands."""
 
+    # Whether its processes load all that they import, as those of a user do: for tests of memory, of what is
+    # loaded, of the environment of Python, and of what the system tells of a process.
+    is_loaded_anew = False
+
     def __init__(self, folder: Path, name: str = "story-app") -> None:
         self.folder = folder
         shutil.copytree(
@@ -53,9 +57,6 @@ class Application:
         self.environment: dict[str, str] = {}
         # Whether the first start makes its ledger itself, as that of a user does.
         self.makes_its_ledger = False
-        # Whether its processes load all that they import, as those of a user do: for tests of memory, of what
-        # is loaded, of the environment of Python, and of what the system tells of a process.
-        self.is_loaded_anew = False
         # How hints name the command line of this application: as it was called.
         self.typed = f"{sys.executable} -m app"
 
