@@ -54,7 +54,7 @@ def combinations() -> list[dict[str, Any]]:
 
 @cache
 def source() -> Path:
-    """Return the template in a folder that is no git repository: one a run, as environments go by its name."""
+    """Return the template in a folder that is no git repository: one a run, for environments go by it."""
     folder = of_this_run() / "source"
     if not folder.exists():
         # Another worker may have been quicker.
