@@ -12,7 +12,6 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from plumbum import local
 from app_session import ROOT, copy_source
 from quick_copier import quickly as quickly
 from temporary import fresh_folder as fresh_folder
-from temporary import of_this_run
 
 _config: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
 QUESTIONS: dict[str, dict[str, Any]] = {k: v for k, v in _config.items() if k[0] != "_"}
@@ -54,13 +52,8 @@ def combinations() -> list[dict[str, Any]]:
 
 @cache
 def source() -> Path:
-    """Return the template in a folder that is no git repository: one a run, for environments go by it."""
-    folder = of_this_run() / "source"
-    if not folder.exists():
-        # Another worker may have been quicker.
-        with suppress(OSError):
-            copy_source(fresh_folder("source")).rename(folder)
-    return folder
+    """Return the template in a folder that is no git repository."""
+    return copy_source(fresh_folder("source"))
 
 
 def render(destination: Path, **answers: Any) -> Path:
