@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 import warm_copier
+import warm_python
 from app_session import ROOT
 from pythons import clean_environment
 from rendering import Project, TemplateHistory, fresh_folder, git
@@ -68,10 +69,13 @@ class Reader:
     Args:
         folder: the folder of the project.
         words: what stands for something of the reader's own on the page, with what that is.
+        is_loaded: whether commands of the application that end by themselves have what they import of others
+            loaded already. What they are of must stay in the environment.
     """
 
-    def __init__(self, folder: Path, words: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, words: dict[str, str] | None = None, *, is_loaded: bool = False) -> None:
         self.folder = folder
+        self._is_loaded = is_loaded
         self.words = words or {}
         self.environment: dict[str, str] = {}
         self._last_file = folder
@@ -97,8 +101,12 @@ class Reader:
 
     def call(self, command: str, *, code: int = 0) -> str:
         """Call a command, and return what it printed."""
+        typed = self.in_own_words(command)
+        if self._is_loaded:
+            loaded = warm_python.program(self.folder / ".venv/bin/python")
+            typed = typed.replace(".venv/bin/python -m app ", f"{loaded} -m app ")
         done = subprocess.run(
-            ["bash", "-c", self.in_own_words(command)], cwd=self.folder, env=self.variables(),
+            ["bash", "-c", typed], cwd=self.folder, env=self.variables(),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, timeout=900, check=False,
         )  # fmt: skip
@@ -211,4 +219,4 @@ def new_project() -> Reader:
     folder = _installed().folder
     git(folder, "reset", "--quiet", "--hard", git(folder, "rev-list", "--max-parents=0", "HEAD").strip())
     git(folder, "clean", "--quiet", "-d", "--force", "-x", "--exclude", ".venv")
-    return Reader(folder)
+    return Reader(folder, is_loaded=True)

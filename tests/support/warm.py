@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import fcntl
+import hashlib
 import importlib
 import os
 import signal
@@ -47,20 +48,23 @@ class Warm(Protocol):
 
 
 @cache
-def program(name: str, module: str) -> Path:
+def program(name: str, module: str, python: Path | None = None) -> Path:
     """Return the program of that name, which has a folder for itself.
 
     Args:
         name: what it is called.
         module: what is loaded for it.
+        python: what it is loaded by: the Python of an environment. None for the one of the tests.
     """
-    path = of_this_run() / module / name
+    kind = hashlib.sha256(bytes(python)).hexdigest()[:12] if python else ""
+    path = of_this_run() / f"{module}{kind}" / name
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         # Under another name first: other workers call it as soon as it is there.
         new = path.with_name(f"new-{os.getpid()}")
-        words = {"python": sys.executable, "here": str(Path(__file__).parent), "folder": str(path.parent)}
-        new.write_text(_PROGRAM.format(**words, module=module), encoding="utf-8")
+        words = {"python": python or sys.executable, "module": module}
+        here = str(Path(__file__).parent)
+        new.write_text(_PROGRAM.format(here=here, folder=str(path.parent), **words), encoding="utf-8")
         new.chmod(0o755)
         new.rename(path)
     return path

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import warm
-from compiled_once import quickly
 
 _ROOT = Path(__file__).parents[2]
 _TRACES = shutil.ignore_patterns("__pycache__", ".*_cache")
@@ -26,6 +25,8 @@ def loaded(folder: Path) -> Iterator[None]:
     """Render this repository's template once as well: what was compiled for it is there for each call."""
     import copier
     from copier._cli import CopierApp  # noqa: F401
+
+    from quick_copier import quickly
 
     template = folder / "template"
     for part in ("includes", "template"):

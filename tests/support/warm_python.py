@@ -22,9 +22,13 @@ _OFTEN = (
 )
 
 
-def program() -> Path:
-    """Return a program that does as `python -X utf8`, for `-m MODULE ...` and `-c CODE ...`."""
-    return warm.program("python", "warm_python")
+def program(python: Path | None = None) -> Path:
+    """Return a program that does as `python -X utf8`, for `-m MODULE ...` and `-c CODE ...`.
+
+    Args:
+        python: that of an environment which has what an application needs. None for the one of the tests.
+    """
+    return warm.program("python", "warm_python", python)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
+import warm_python
 from reading import Page, Reader, commands_in, new_project
 from rendering import edit, fresh_folder, render
 from servers import running_server
@@ -23,6 +24,20 @@ NO_DOCKER, NO_SYSTEMD, NO_ROOT = (
     "no systemd runs here",
     "it is the machine's administrator's",
 )
+
+
+@pytest.mark.full
+def test_what_is_loaded_already_is_the_environment_of_the_project() -> None:
+    reader = new_project()
+    python = ".venv/bin/python"
+    for command, code in (("runs", 0), ("jobs --json", 0), ("update --source", 2), ("no-such-command", 2)):
+        typed = f"{python} -m app {command}"
+        assert reader.call(typed, code=code) == Reader(reader.folder).call(typed, code=code)
+    where = (
+        "import everytick, sqlalchemy, sys; print(everytick.__file__, sqlalchemy.__file__, sys.executable)"
+    )
+    loaded = warm_python.program(reader.folder / python)
+    assert reader.call(f"{loaded} -c '{where}'") == reader.call(f"{python} -c '{where}'")
 
 
 @pytest.mark.full

@@ -11,7 +11,7 @@ import pytest
 from everytick.testing import use_ledger
 from everytick.under_pytest import VARIABLE, ledger_url
 
-from child_pytest import PYTEST
+from child_pytest import LOADED_PYTEST
 
 # An application that starts its schedule by itself, as a web application does in its lifespan.
 SHOP = '''
@@ -77,7 +77,7 @@ def run_tests(
     ours = ("EVERYTICK_", "SCHEDULER_", "PYTEST_", "COV_", "COVERAGE_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run(
-        [*PYTEST, "-q", *arguments],
+        [*LOADED_PYTEST, "-q", *arguments],
         cwd=folder, env=environment | variables,
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip

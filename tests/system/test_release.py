@@ -18,9 +18,8 @@ from release import next_development
 from rendering import contents, fresh_folder, git
 
 
-@pytest.fixture
-def repository() -> Path:
-    """A repository like this one, ready for its first release."""
+def ready() -> Path:
+    """Make a repository like this one, ready for its first release."""
     folder = copy_source(fresh_folder("repository"))
     shutil.copytree(ROOT / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "tests" / "template").mkdir(parents=True)
@@ -28,6 +27,20 @@ def repository() -> Path:
     git(folder, "init", "--quiet", "--initial-branch", "main")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "ready")
+    return folder
+
+
+@pytest.fixture
+def repository() -> Path:
+    """A repository like this one, ready for its first release."""
+    return ready()
+
+
+@pytest.fixture(scope="module")
+def released() -> Path:
+    """One with a first release, which tests must leave as it is."""
+    folder = ready()
+    assert release(folder, "0.1.0").returncode == 0
     return folder
 
 
@@ -89,13 +102,14 @@ def test_a_release_is_a_changelog_a_kept_copy_and_a_tag(repository: Path) -> Non
     ],
 )
 def test_a_version_that_is_no_release_is_refused(
-    repository: Path, arguments: list[str], code: int, sentence: str
+    released: Path, arguments: list[str], code: int, sentence: str
 ) -> None:
-    assert release(repository, "0.1.0").returncode == 0
-    done = release(repository, *arguments)
+    newest = git(released, "rev-parse", "HEAD")
+    done = release(released, *arguments)
     assert (done.returncode, done.stderr) == (code, f"error: {sentence}\n")
-    assert git(repository, "tag").split() == ["0.1.0"]
-    assert git(repository, "status", "--porcelain") == ""
+    assert git(released, "tag").split() == ["0.1.0"]
+    assert git(released, "status", "--porcelain") == ""
+    assert git(released, "rev-parse", "HEAD") == newest
 
 
 @pytest.mark.full
@@ -114,12 +128,12 @@ def test_a_release_that_cannot_be_committed_leaves_everything_as_it_was(reposito
 
 
 @pytest.mark.parametrize(
-    ("released", "then"),
+    ("version", "then"),
     [("0.2.0", "0.2.1.dev0"), ("1.9", "1.9.1.dev0"), ("0.3.0rc1", "0.3.0rc2.dev0"), ("1.0a9", "1.0a10.dev0")],
 )
-def test_a_version_after_a_release_is_newer(released: str, then: str) -> None:
-    assert next_development(released) == then
-    assert Version(released) < Version(then)
+def test_a_version_after_a_release_is_newer(version: str, then: str) -> None:
+    assert next_development(version) == then
+    assert Version(version) < Version(then)
 
 
 @pytest.mark.full

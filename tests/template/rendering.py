@@ -21,7 +21,7 @@ import yaml  # type: ignore[import-untyped,unused-ignore]
 from plumbum import local
 
 from app_session import ROOT, copy_source
-from compiled_once import quickly as quickly
+from quick_copier import quickly as quickly
 from temporary import fresh_folder as fresh_folder
 
 _config: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))

@@ -281,7 +281,8 @@ def forge(history: TemplateHistory, monkeypatch: pytest.MonkeyPatch) -> Iterator
 )
 def test_a_render_from_the_network_installs(forge: TemplateHistory, typed: str, installer: str) -> None:
     app = fresh_folder() / "app"
-    copier.run_copy(typed, app, defaults=True, quiet=True)
+    with quickly():
+        copier.run_copy(typed, app, defaults=True, quiet=True)
     check_that_it_installs(app, installer, forge)
 
 

@@ -104,17 +104,6 @@ def test_make_installs_with_uv_and_the_checks_pass_whatever_was_answered() -> No
     run_well(folder, "make", "check", "test", f"UV={find_uv_bin()}")
 
 
-@pytest.mark.full
-@pytest.mark.long
-def test_make_installs_with_pip_alone() -> None:
-    version, python = next(iter(found_pythons().items()))
-    folder = own_copy(version)
-    run_well(folder, "make", "install", "UV=", f"PYTHON={python}")
-    assert not (folder / "uv.lock").exists()
-    assert jobs(folder, folder / ".venv/bin/app") == JOBS
-    run_well(folder, "make", "test", "UV=")
-
-
 def test_make_refuses_a_python_that_is_too_old_or_lacks_a_part() -> None:
     folder = own_copy("3.15")
     bin_folder = fresh_folder("bin")

@@ -20,6 +20,7 @@ from everytick.settings import SchedulerSettings
 from packaging.requirements import Requirement
 
 from app_session import ROOT
+from pythons import environment, found_pythons
 from rendering import choices, combinations, contents, files, fresh_folder, git, render, rendered
 
 CI_FILES = {"github": ".github/workflows/ci.yml", "gitlab": ".gitlab-ci.yml"}
@@ -90,16 +91,20 @@ def tree(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def check(folder: Path, *command: str) -> str:
+def check(folder: Path, *command: str, python: str | Path = sys.executable) -> str:
     """Run a tool in a rendered application; return what it says, nothing when it is content."""
-    done = subprocess.run([sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([python, "-m", *command], cwd=folder, capture_output=True, text=True)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
 def mypy(folder: Path, version: str) -> str:
-    """Check the types as that Python would see them, with one cache for all renders."""
-    cache = ROOT / ".cache" / "mypy"
-    return check(folder, "mypy", "--cache-dir", str(cache), "--python-version", version)
+    """Check the types as that Python would see them, where the engine is installed as users have it.
+
+    So the cache is that of the applications which other tests install: looking at all packages takes long.
+    """
+    oldest = next(iter(found_pythons()))
+    python = environment(oldest, rendered(python_version=oldest))
+    return check(folder, "mypy", "--python-version", version, python=python)
 
 
 # --- every combination

@@ -1,4 +1,4 @@
-"""Updates for real: the engine of the new version is installed, by uv and by pip, and ends the update."""
+"""Updates for real: the engine of the new version is installed by uv, and ends the update."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout + done.stderr
 
 
-def begin(history: TemplateHistory, **variables: str) -> Project:
+def begin(history: TemplateHistory) -> Project:
     """Make an application from the newest release and install it."""
     project = history.copy()
-    done = shell(project, "make install", **variables)
+    done = shell(project, "make install")
     assert done.returncode == 0, said(done)
     project.commit("lock")
     return project
@@ -160,18 +160,3 @@ def test_without_a_network_nothing_is_lost_and_it_goes_on_later(project: Project
     assert done.returncode == 0, said(done)
     assert shell(project, ENGINE).stdout == "2\n"
     assert "- More light." in done.stdout
-
-
-@pytest.mark.full
-@pytest.mark.long
-def test_pip_brings_the_new_engine_too_though_its_version_is_the_same() -> None:
-    history = TemplateHistory(engine=True)
-    history.release("1.0.0")
-    project = begin(history, MAKEFLAGS="UV=")
-    assert not (project.folder / "uv.lock").exists()
-    release_a_later_engine(history)
-    done = shell(project, "make update UV=")
-    assert done.returncode == 0, said(done)
-    assert shell(project, ENGINE).stdout == "2\n"
-    assert "- More light." in done.stdout
-    shutil.rmtree(project.folder)

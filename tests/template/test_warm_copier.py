@@ -1,4 +1,4 @@
-"""The Copier that is loaded once does as the program that a user calls."""
+"""The Copier that is loaded once, and spared what it repeats, does as the program that a user calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import warm_copier
-from rendering import contents
+from rendering import Project, contents, git
 
 PROGRAMS = [str(Path(sys.executable).with_name("copier")), str(warm_copier.program())]
 
@@ -59,3 +59,54 @@ def test_what_it_calls_has_the_variables_of_who_called_it(desk: Path) -> None:
         seen.append(sorted((desk / "seen").read_text().splitlines()))
     assert seen[0] == seen[1]
     assert "ONLY=this" in seen[0]
+
+
+def released(desk: Path) -> Path:
+    """Return the template as a repository with a release 1.0.0."""
+    template = desk / "template"
+    (template / "{{ _copier_conf.answers_file }}.jinja").write_text("{{ _copier_answers|to_nice_yaml }}\n")
+    git(template, "init", "--quiet", "--initial-branch", "main")
+    Project(template).commit("1.0.0")
+    git(template, "tag", "1.0.0")
+    return template
+
+
+@pytest.mark.full
+def test_a_file_that_becomes_executable_is_so_for_a_git_that_does_not_look(desk: Path) -> None:
+    template = released(desk)
+    for number, program in enumerate(PROGRAMS):
+        subprocess.run([program, "copy", "--defaults", "--vcs-ref", "1.0.0", template, f"made-{number}"],
+                       cwd=desk, capture_output=True, check=True)  # fmt: skip
+    (template / "{{ name }}.txt.jinja").chmod(0o755)
+    Project(template).commit("2.0.0")
+    git(template, "tag", "2.0.0")
+    modes = []
+    for number, program in enumerate(PROGRAMS):
+        made = desk / f"made-{number}"
+        git(made, "init", "--quiet")
+        git(made, "config", "core.fileMode", "false")
+        Project(made).commit("first")
+        subprocess.run([program, "update", "--defaults"], cwd=made, capture_output=True, check=True)
+        modes.append(git(made, "ls-files", "--stage", "garden.txt").split()[0])
+    assert modes == ["100755", "100755"]
+
+
+@pytest.mark.full
+def test_what_a_template_has_from_another_repository_is_rendered(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("COUNT", "1"), ("KEY_0", "protocol.file.allow"), ("VALUE_0", "always")):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    other = desk / "other"
+    other.mkdir()
+    git(other, "init", "--quiet")
+    (other / "more.txt.jinja").write_text("{{ name }} too\n")
+    Project(other).commit("more")
+    template = released(desk)
+    git(template, "submodule", "--quiet", "add", str(other), "sub")
+    Project(template).commit("1.1.0")
+    git(template, "tag", "1.1.0")
+    for number, program in enumerate(PROGRAMS):
+        subprocess.run([program, "copy", "--defaults", template, f"made-{number}"],
+                       cwd=desk, capture_output=True, check=True)  # fmt: skip
+        assert (desk / f"made-{number}/sub/more.txt").read_text() == "garden too\n"
