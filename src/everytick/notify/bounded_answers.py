@@ -34,7 +34,7 @@ def bounded() -> Iterator[None]:
 
 
 def install() -> None:
-    """Wrap what reads answers, unless that was done. Call it when Apprise is loaded, which brings `requests`."""
+    """Wrap what reads answers, unless that was done. Apprise is loaded, which brings `requests`."""
     adapters: Any = import_module("requests.adapters")
     _wrap(adapters.HTTPAdapter, "send", _sent)
     _wrap(smtplib.SMTP, "getreply", _reply)

@@ -31,8 +31,8 @@ from everytick.text.wording import counted
 # ledger does not answer. A tick that is not claimed after twice that time shows that the clock stands still.
 OVERDUE_SECONDS = 60.0
 
-# How long `check_here` waits for a ledger, in seconds: by half of what the manifests grant a probe, of which a
-# slow processor takes its share for the start of the command.
+# How long `check_here` waits for a ledger, in seconds: a third of what the manifests grant a probe, of which
+# a slow processor needs most for the start of the command.
 PATIENCE = 5.0
 
 _OVERDUE = int(OVERDUE_SECONDS * ticks.SECOND)
@@ -115,7 +115,8 @@ def check_here(ledger: Ledger) -> Health:
 
     Not ready: none of them is up, or the event loops of all are stuck. That they say themselves, see
     `liveness`; where they cannot, their heartbeats in the ledger do. A ledger that does not answer, or takes
-    no heartbeats, is a remark: no restart helps there. Raises nothing, and blocks for PATIENCE seconds at most.
+    no heartbeats, is a remark: no restart helps there. Raises nothing, and blocks for PATIENCE seconds at
+    most.
     """
     if signs := liveness.find(ledger.full_place):
         return _judge_by_signs(ledger, signs)

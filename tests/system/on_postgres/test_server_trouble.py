@@ -59,7 +59,9 @@ def test_a_restart_of_the_server_loses_nothing_and_doubles_nothing(
     assert "Traceback" not in process.log()
 
 
-def test_a_probe_of_a_process_is_answered_while_the_server_says_nothing(app: Application, own: Server) -> None:
+def test_a_probe_of_a_process_is_answered_while_the_server_says_nothing(
+    app: Application, own: Server
+) -> None:
     url = own.new_ledger()
     on(app, url)
     deploy(app, TICK)
