@@ -86,7 +86,7 @@ def test_the_command_prints_them_once_with_all_that_the_ledger_holds(tmp_path: P
 def test_what_stands_in_a_ledger_steers_no_terminal(tmp_path: Path) -> None:
     app = Application(tmp_path)
     app.ledger.prepare()
-    with changing(app.ledger_file) as hand:
+    with changing(app.ledger) as hand:
         hand.execute("UPDATE scheduler_ledger_version SET version_num = 'x' || char(27) || '[31m'")
     for here in ((), ("--here",)):
         said = app.command("health", *here).stdout
