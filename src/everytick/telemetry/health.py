@@ -6,7 +6,7 @@ moves. One process whose loop is stuck does not make the schedule unready as lon
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC
@@ -229,7 +229,7 @@ def judge(jobs: Sequence[DueJob], processes: Sequence[Process]) -> Health:
     workers = sum(process.role.runs for process in up)
     return Health(
         now,
-        (*_on_roles(schedulers, workers), *problems, *late_problems),
+        (*_on_roles(schedulers, workers), *problems, *late_problems, *_on_used_ticks(jobs, now)),
         (*remarks, *late_remarks),
         schedulers=schedulers,
         workers=workers,
@@ -301,6 +301,21 @@ def _overdue(jobs: Sequence[DueJob], now: int, up_since: int) -> dict[str, int]:
         if tick is not None:
             found[job.id] = tick
     return found
+
+
+def _on_used_ticks(jobs: Sequence[DueJob], now: int) -> Iterator[Finding]:
+    """Tell of jobs whose ticks up to some instant to come are used up: none of these runs (R10)."""
+    for job in jobs:
+        until = job.row.watermark_us
+        if until <= now + _OVERDUE or job.paused or job.schedule is None:
+            continue
+        tick = job.schedule.next_tick(now)
+        if tick is not None and tick <= until:
+            yield Finding(
+                f"the clock was set back: job {job.id} is silent until {at(until, UTC)}, since its ticks up"
+                " to then are used up already",
+                "the clock was set back, and a job is silent",
+            )
 
 
 def _on_clocks(
