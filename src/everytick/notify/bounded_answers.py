@@ -51,7 +51,8 @@ def _wrap(kind: Any, name: str, made: Callable[[Callable[..., Any]], Callable[..
 def _sent(send: Callable[..., Any]) -> Callable[..., Any]:
     def send_and_cut(*given: Any, **options: Any) -> Any:
         answer = send(*given, **options)
-        if _is_sending.get():
+        # Who asks for a stream reads it piece by piece, up to a bound of his own.
+        if _is_sending.get() and not options.get("stream"):
             # Read here, before `requests` does; what it has found then, it does not read again.
             answer._content = _beginning(answer.iter_content(_PIECE))
             answer._content_consumed = True
