@@ -63,13 +63,13 @@ def drips(text: bytes, begin: bytes = b"") -> Answer:
     return answer
 
 
-def endless(text: bytes) -> Answer:
+def endless(text: bytes, more: bytes = b"x" * 100_000) -> Answer:
     """Return an answer that goes on without an end, as quickly as it is read."""
 
     def answer(connection: socket.socket) -> None:
         connection.sendall(text)
         while True:
-            connection.sendall(b"x" * 100_000)
+            connection.sendall(more)
 
     return answer
 

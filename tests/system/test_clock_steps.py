@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 from everytick import AsyncIOScheduler
+from everytick.api.service import start_line
 from everytick.engine import admission, heartbeats
 from everytick.engine import clock as engines_clock
 from everytick.model import ticks
+from everytick.telemetry import health
 
 from application import Application
 from bodies import deploy, let, pass_by
 from clock_file import give_clock
 from inside import Clock, covered, rows, rows_of, until, with_jitter, without_a_hole
+from inside import log as log
 from ledgers import found_in
 from short_waits import BEAT, LEASE, SLEEP, shorten_leases, shorten_sleeps
 from waiting import wait_for
@@ -101,6 +104,35 @@ async def test_after_a_step_back_used_ticks_stay_silent_and_new_ones_come_in_tim
     assert without_a_hole(accounted, 0.5)
     assert len(accounted) == len(set(accounted))
     assert all(row["started_us"] >= row["due_us"] for row in rows(scheduler, "succeeded"))
+
+
+@pytest.mark.usefixtures("short_waits")
+async def test_who_runs_it_hears_that_nothing_runs_since_the_clock_was_set_back(
+    scheduler: AsyncIOScheduler, clock: Clock, log: list[str]
+) -> None:
+    scheduler.add_job(lambda: None, "interval", seconds=0.5, id="often")
+    scheduler.add_job(lambda: None, "date", run_date="2099-01-01", id="has no tick meanwhile")
+    async with scheduler:
+        await until(lambda: rows(scheduler, "succeeded"))
+        assert health.check(scheduler.ledger).ready
+        used = ticks.now()
+        clock.step(-HOUR)
+        [line] = await until(lambda: [line for line in log if "set back" in line])
+        found = health.check(scheduler.ledger)
+    assert "; silent until " in line
+    assert line.endswith(" used up already: 1 job, often\n")
+    assert not found.ready
+    [problem] = found.problems
+    assert "the clock was set back: job often is silent until " in problem.sentence
+    assert "often" not in problem.outline
+    # As after a start with a clock that was wrong before: a machine without a battery for it.
+    log.clear()
+    assert ticks.now() < used
+    scheduler = AsyncIOScheduler()
+    scheduler.add_job(lambda: None, "interval", seconds=0.5, id="often")
+    async with scheduler:
+        assert [line.rpartition(": ")[2] for line in log if "set back" in line] == ["1 job, often\n"]
+        assert "next often in 1 h" in start_line(scheduler)
 
 
 @pytest.mark.full

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from application import Application
+from ledgers import changing
 from scraping import samples
 from waiting import wait_for
 
@@ -80,3 +81,14 @@ def test_the_command_prints_them_once_with_all_that_the_ledger_holds(tmp_path: P
         done = app.command("metrics", "--output", folder)
         assert (done.returncode, done.stderr) == (2, f"error: --output {folder!r} names no file\n")
     assert not list(tmp_path.glob(".*")) + list(tmp_path.parent.glob(".*.new"))
+
+
+def test_what_stands_in_a_ledger_steers_no_terminal(tmp_path: Path) -> None:
+    app = Application(tmp_path)
+    app.ledger.prepare()
+    with changing(app.ledger) as hand:
+        hand.execute("UPDATE scheduler_ledger_version SET version_num = 'x' || char(27) || '[31m'")
+    for here in ((), ("--here",)):
+        said = app.command("health", *here).stdout
+        assert "\x1b" not in said
+        assert "(ledger x\\x1b[31m, this code" in said

@@ -73,6 +73,25 @@ def test_a_damaged_ledger_is_not_touched_whatever_its_journal_mode(app: Applicat
         assert len(done.stderr.splitlines()) == 1
 
 
+def test_damage_of_which_sqlite_speaks_in_no_text_is_a_sentence_too(app: Application) -> None:
+    app.ledger.prepare()
+    with closing(sqlite3.connect(app.ledger_file)) as connection:
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute(
+            "UPDATE sqlite_master SET sql = CAST(x'4352454154459b' AS TEXT) WHERE name = 'scheduler_runs'"
+        )
+        connection.commit()
+    assert "data/ledger.db is damaged or not an SQLite file (malformed database schema" in app.refused(1)
+    for command in ("jobs", "doctor", "health", "pause fine"):
+        done = app.command(*command.split())
+        said = done.stdout + done.stderr
+        assert done.returncode == 1
+        assert "is damaged" in said, said
+        assert "Traceback" not in said
+        # Nor does it steer the terminal.
+        assert "\x9b" not in said
+
+
 @pytest.mark.full
 def test_damage_in_a_large_ledger_is_a_sentence_too(app: Application) -> None:
     with app.running():

@@ -194,7 +194,13 @@ def _jobs(scheduler: AsyncIOScheduler) -> str:
     jobs, paused, now = scheduler.get_jobs(), scheduler.registration.paused, ticks.now()
     reasons = map(scheduler.settings.job_filter.why_disabled, (job.id for job in jobs))
     disabled = {job.id for job, why in zip(jobs, reasons, strict=True) if why is not None}
-    coming = [(job.next_tick(now), job.id) for job in jobs if job.id not in paused | disabled]
+    used = scheduler.registration.watermarks
+    coming = [
+        # Where the clock was set back, ticks to come are used up.
+        (job.next_tick(max(now, used.get(job.id, now))), job.id)
+        for job in jobs
+        if job.id not in paused | disabled
+    ]
     tick, job_id = min(((tick, job_id) for tick, job_id in coming if tick is not None), default=(None, ""))
     held = len(jobs) - len(coming) - len(disabled)
     said = [] if tick is None else [f"next {job_id} {from_now(tick, now)}"]

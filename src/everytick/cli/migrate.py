@@ -69,7 +69,7 @@ def migrate_ledger(
     if as_json:
         print_json({"ledger": str(ledger), "undone": sentence})
     else:
-        print(sentence)
+        print(visible(sentence))
 
 
 def _move(source: Ledger, to: str, who: str, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .arguments import AsJson
-from .output import print_json
+from .output import print_json, visible
 from .table import print_sentence
 
 commands = typer.Typer()
@@ -59,7 +59,7 @@ def _say(word: str, rest: str) -> None:
         print_sentence(word + rest, label=len(word), style=_STYLES[word], indent=2)
     else:
         # A probe is called every few seconds: it is not to load Rich for a line without colours.
-        print(word + rest)
+        print(visible(word + rest))
 
 
 @commands.command()

@@ -5,6 +5,7 @@
 - `added_jobs`: goes on with jobs that are added, changed or removed while running
 - `removals`: removes jobs that the code declares no more
 - `clock`: wakes for the next tick, and claims all that is due in one transaction
+- `set_back`: tells of jobs that are silent since the clock was set back
 - `claimers`: which of several processes claims the ticks of a job first
 - `admission`: claimed runs, until they are due, recorded as started, and have a slot
 - `tasks`: the tasks in which runs are called, with fresh context variables

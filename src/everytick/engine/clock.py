@@ -31,6 +31,7 @@ from everytick.text.instants import when
 from everytick.text.wording import skipped
 from loguru import logger
 
+from . import set_back
 from .admission import BUSY, LONGEST_SLEEP, Admission
 from .claimers import Claimers
 from .listeners import Listeners
@@ -92,7 +93,8 @@ class Clock:
         self._claimers.when_changed = self._others_changed
         self._seen = dict(watermarks)
         now = ticks.now()
-        self._was_away(now)
+        self._gained(now)
+        set_back.tell(self._jobs, self._seen, now)
         missed: list[Decision] = []
         for job in self._jobs.values():
             missed += self._decide(job, now, "outage")
@@ -129,7 +131,10 @@ class Clock:
         if self._stopped:
             return
         now = ticks.now()
-        reason = "outage" if self._was_away(now) else "missed"
+        gained = self._gained(now)
+        if gained < -set_back.SET_BACK:
+            set_back.tell(self._jobs, self._seen, now)
+        reason = "outage" if gained > _STEP else "missed"
         due: list[Decision] = []
         others: list[Job] = []
         while self._heap and self._heap[0] <= now:
@@ -148,11 +153,14 @@ class Clock:
             self._look(others, reason)
         self._arm()
 
-    def _was_away(self, now: int) -> bool:
-        """Return whether the wall clock was set forward, or the machine slept, since the last look (R10)."""
+    def _gained(self, now: int) -> int:
+        """Return by how much the wall clock was set forward since the last look, in microseconds (R10).
+
+        So it is when the machine slept, too. It is less than nothing for a clock that was set back.
+        """
         wall, monotonic = self._looked
         self._looked = now, system.monotonic_ns() // 1000
-        return now - wall > self._looked[1] - monotonic + _STEP
+        return now - wall - (self._looked[1] - monotonic)
 
     def _decide(self, job: Job, now: int, reason: str = "missed") -> list[Decision]:
         """Return the decision about a job if any tick is due; otherwise let it wait for its next tick."""

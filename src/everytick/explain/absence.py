@@ -30,6 +30,8 @@ def next_tick(account: Account, after: int) -> str:
     schedule = account.facts.schedule
     if schedule is None and account.facts.cannot_run is not None:
         return f"the job cannot run here: {account.facts.cannot_run}"
+    # Where the clock was set back, ticks to come are used up.
+    after = max(after, account.facts.row.watermark_us)
     following = None if schedule is None else schedule.next_tick(after)
     if following is None:
         return "no tick is to come"

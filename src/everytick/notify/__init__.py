@@ -6,6 +6,7 @@
 - `lateness`: which ticks have been due for too long
 - `messages`: the messages of a channel, each about one incident or several
 - `channels`: where messages go, by Apprise; imported when there is a channel, and only then
+- `bounded_answers`: how much of what a service answers to a message is read
 - `sender`: time limits, further tries and giving up, of all that goes out
 
 The ledger records which alert was sent to which channel (`store.incidents`, `store.notices`), so that several

@@ -20,7 +20,7 @@ from everytick.errors import ConfigurationError
 from everytick.masking import STARS, hide
 from everytick.settings import SchedulerSettings, alerts_not_installed
 
-from . import sender
+from . import bounded_answers, sender
 from .messages import Message
 
 _VARIABLE = "SCHEDULER_ALERT_URLS"
@@ -86,12 +86,13 @@ class Channel:
         warned: list[str] = []
         token = _said.set(warned)
         try:
-            taken = self._to.notify(
-                body=message.body,
-                title=message.title,
-                notify_type=message.tone,
-                body_format="text",
-            )
+            with bounded_answers.bounded():
+                taken = self._to.notify(
+                    body=message.body,
+                    title=message.title,
+                    notify_type=message.tone,
+                    body_format="text",
+                )
         except Exception as problem:
             return self._hidden(one_line(problem))
         finally:
@@ -125,6 +126,7 @@ def load(settings: SchedulerSettings, application: str) -> list[Channel]:
             logger.addFilter(_overhear)
     # By name, since the application's types must hold without it too.
     apprise = import_module("apprise")
+    bounded_answers.install()
     unique = list(dict.fromkeys(addresses))
     for address in unique:
         hide(address)

@@ -7,6 +7,7 @@ never written to. The code that differs between databases is in `sqlite` and `po
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -68,7 +69,7 @@ class Ledger(ABC):
     @property
     def full_place(self) -> str:
         """Where it is, for programs: as `place`, but the whole path of a file."""
-        return self.place if self.is_on_server else str(self.path.resolve())
+        return self.place if self.is_on_server else os.path.realpath(self.path)
 
     @property
     def is_on_server(self) -> bool:

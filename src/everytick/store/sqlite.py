@@ -194,6 +194,10 @@ class SqliteLedger(Ledger):
             raise LedgerError(self.unusable(problem)) from None
         except sqlite3.DatabaseError as problem:
             raise LedgerError(self.damaged(problem)) from None
+        except UnicodeDecodeError as problem:
+            # Python cannot read what SQLite says of a damaged schema, of which it repeats a part.
+            said = problem.object.decode(errors="backslashreplace")
+            raise LedgerError(self.damaged(said)) from None
 
     def _is_held(self, problem: Exception) -> bool:
         return _is_locked(problem)

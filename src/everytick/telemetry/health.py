@@ -6,13 +6,14 @@ moves. One process whose loop is stuck does not make the schedule unready as lon
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
 from everytick import liveness
-from everytick.errors import LedgerError
+from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.model import ticks
 from everytick.read.known_job import DueJob, jobs_due
 from everytick.read.overdue import overdue_since
@@ -21,13 +22,18 @@ from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked, why_unused
 from everytick.store.records import host_name
 from everytick.store.workers import LEASE_SECONDS
-from everytick.text.durations import duration, duration_of_seconds
+from everytick.system import system
+from everytick.text.durations import duration, duration_of_seconds, exact_seconds
 from everytick.text.instants import at, iso
 from everytick.text.wording import counted
 
 # The engine's clock looks at the time at least every 30 seconds, and tries again every second while the
 # ledger does not answer. A tick that is not claimed after twice that time shows that the clock stands still.
 OVERDUE_SECONDS = 60.0
+
+# How long `check_here` waits for a ledger, in seconds: a third of what the manifests grant a probe, of which
+# a slow processor needs most for the start of the command.
+PATIENCE = 5.0
 
 _OVERDUE = int(OVERDUE_SECONDS * ticks.SECOND)
 
@@ -109,16 +115,47 @@ def check_here(ledger: Ledger) -> Health:
 
     Not ready: none of them is up, or the event loops of all are stuck. That they say themselves, see
     `liveness`; where they cannot, their heartbeats in the ledger do. A ledger that does not answer, or takes
-    no heartbeats, is a remark: no restart helps there. Raises nothing, and blocks like `check`.
+    no heartbeats, is a remark: no restart helps there. Raises nothing, and blocks for PATIENCE seconds at
+    most.
     """
     if signs := liveness.find(ledger.full_place):
         return _judge_by_signs(ledger, signs)
     try:
-        with connect_checked(ledger) as connection:
-            found = [process for process in read_processes(connection) if process.host == host_name()]
+        found = _processes_here(ledger)
     except LedgerError as problem:
         return Health(ticks.now(), remarks=unreadable(problem).problems)
     return _judge_here(found)
+
+
+def _processes_here(ledger: Ledger) -> list[Process]:
+    """Return the processes of this machine that the ledger knows, if it says so in time.
+
+    Who asks has a time limit too, and takes an answer that comes late for a process that does not live: a
+    name that nobody resolves, several servers that are tried one after another, or a table that is locked
+    would have all processes restarted.
+
+    Raises:
+        LedgerError: it does not answer in time, or cannot be read.
+    """
+
+    def read() -> list[Process]:
+        with connect_checked(ledger) as connection:
+            return [process for process in read_processes(connection) if process.host == host_name()]
+
+    found: Future[list[Process]] = system.future()
+
+    def answer() -> None:
+        try:
+            found.set_result(read())
+        except BaseException as problem:
+            found.set_exception(problem)
+
+    # The end of the program does not wait for it.
+    system.start_thread(answer, name="scheduler-look")
+    try:
+        return found.result(PATIENCE)
+    except TimeoutError:
+        raise LedgerUnavailable(f"the ledger has not answered for {exact_seconds(PATIENCE)}") from None
 
 
 def _judge_by_signs(ledger: Ledger, signs: Sequence[liveness.Sign]) -> Health:
@@ -142,8 +179,7 @@ def _judge_by_signs(ledger: Ledger, signs: Sequence[liveness.Sign]) -> Health:
 def _on_heartbeats(ledger: Ledger, pids: Container[int]) -> tuple[Finding, ...]:
     """Tell of processes that live, and whose heartbeats do not come into the ledger."""
     try:
-        with connect_checked(ledger) as connection:
-            found = [it for it in read_processes(connection) if it.host == host_name() and it.pid in pids]
+        found = [process for process in _processes_here(ledger) if process.pid in pids]
     except LedgerError as problem:
         return unreadable(problem).problems
     return tuple(
@@ -193,7 +229,7 @@ def judge(jobs: Sequence[DueJob], processes: Sequence[Process]) -> Health:
     workers = sum(process.role.runs for process in up)
     return Health(
         now,
-        (*_on_roles(schedulers, workers), *problems, *late_problems),
+        (*_on_roles(schedulers, workers), *problems, *late_problems, *_on_used_ticks(jobs, now)),
         (*remarks, *late_remarks),
         schedulers=schedulers,
         workers=workers,
@@ -265,6 +301,21 @@ def _overdue(jobs: Sequence[DueJob], now: int, up_since: int) -> dict[str, int]:
         if tick is not None:
             found[job.id] = tick
     return found
+
+
+def _on_used_ticks(jobs: Sequence[DueJob], now: int) -> Iterator[Finding]:
+    """Tell of jobs whose ticks up to some instant to come are used up: none of these runs (R10)."""
+    for job in jobs:
+        until = job.row.watermark_us
+        if until <= now + _OVERDUE or job.paused or job.schedule is None:
+            continue
+        tick = job.schedule.next_tick(now)
+        if tick is not None and tick <= until:
+            yield Finding(
+                f"the clock was set back: job {job.id} is silent until {at(until, UTC)}, since its ticks up"
+                " to then are used up already",
+                "the clock was set back, and a job is silent",
+            )
 
 
 def _on_clocks(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
-from everytick.notify import channels, sender
+import requests
+from everytick.notify import bounded_answers, channels, sender
 from everytick.notify.messages import Page, trial_message
 from everytick.settings import SchedulerSettings
 
 from inside import scheduler_settings
-from slow_hosts import SLOW, Host, drips
+from slow_hosts import SLOW, Host, drips, endless
 
 # What Apprise loads for all the services that it knows.
 pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -51,4 +54,46 @@ def test_an_alert_ends_at_its_deadline_and_leaves_no_thread(
     while [it for it in set(threading.enumerate()) - before if it.name == "scheduler-call" or not it.daemon]:
         assert time.monotonic() < ends, threading.enumerate()
         time.sleep(0.05)
+    host.close()
+
+
+BOMB = gzip.compress(b"x" * 200_000_000, 1)
+HUGE = {
+    "json://127.0.0.1:{port}/x": endless(b"HTTP/1.1 200 OK\r\n\r\n"),
+    "json://127.0.0.1:{port}/refused": endless(b"HTTP/1.1 400 No\r\n\r\n"),
+    # A redirect is not followed, but its answer is read.
+    "json://127.0.0.1:{port}/elsewhere": endless(b"HTTP/1.1 307 No\r\nLocation: /y\r\n\r\n"),
+    "json://127.0.0.1:{port}/bomb": lambda connection: connection.sendall(
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB
+    ),
+    "mailto://127.0.0.1:{port}?from=a@example.org&to=b@example.org&mode=insecure": endless(
+        b"220 hello\r\n", b"250-" + b"x" * 8_000 + b"\r\n"
+    ),
+}
+TAKEN = {"x": True, "bomb": True}
+
+
+@pytest.mark.parametrize("address", HUGE)
+def test_what_a_service_answers_takes_no_memory_without_bound(tmp_path: Path, address: str) -> None:
+    host = Host(HUGE[address], is_asked_first=not address.startswith("mailto"))
+    with scheduler_settings(tmp_path, SCHEDULER_ALERT_URLS=address.format(port=host.port)):
+        [channel] = channels.load(SchedulerSettings(), "app")
+    tracemalloc.start()
+    try:
+        # Loads what belongs to the service.
+        told = channel.send(trial_message("app", Page("")))
+        _now, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 50_000_000
+    assert (told is None) == TAKEN.get(address.rpartition("/")[2], False), told
+    host.close()
+
+
+def test_what_a_job_asks_of_the_same_libraries_is_read_whole(tmp_path: Path) -> None:
+    size = 2 * bounded_answers.MOST_BYTES
+    host = Host(lambda it: it.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size))
+    with scheduler_settings(tmp_path, SCHEDULER_ALERT_URLS="json://127.0.0.1:1/x"):
+        channels.load(SchedulerSettings(), "app")
+    assert len(requests.get(host.url, timeout=10).content) == size
     host.close()

@@ -266,6 +266,24 @@ async def test_a_problem_that_a_restart_does_not_mend_is_no_reason_for_one(
     assert "is damaged" in found.remarks[0].sentence
 
 
+@pytest.mark.parametrize("tells_itself", [True, False])
+async def test_a_ledger_that_is_silent_does_not_keep_the_answer_from_who_asks_about_a_process(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch, *, tells_itself: bool
+) -> None:
+    answers = threading.Event()
+    if not tells_itself:
+        monkeypatch.setattr(liveness, "_is_ours", lambda _folder: False)
+    async with scheduler:
+        # As a name that nobody resolves, or a table that somebody has locked.
+        monkeypatch.setattr(type(scheduler.ledger), "check_readable", lambda _ledger: answers.wait(60))
+        monkeypatch.setattr(health, "PATIENCE", 0.1)
+        found = health.check_here(scheduler.ledger)
+        assert not answers.is_set()
+        answers.set()
+    assert found.ready
+    assert [remark.sentence for remark in found.remarks] == ["the ledger has not answered for 0.1 seconds"]
+
+
 async def test_a_clock_that_stands_still_shows_by_a_tick_that_nobody_claims(
     scheduler: AsyncIOScheduler, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

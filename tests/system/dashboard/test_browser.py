@@ -41,6 +41,19 @@ def test_signing_in_with_the_form_and_out_again(browser: Browser, site: Site) ->
     context.close()
 
 
+def test_who_signs_out_sees_nothing_in_the_other_tabs_either(browser: Browser, site: Site) -> None:
+    context = browser.new_context(base_url=site.base)
+    other, page = context.new_page(), context.new_page()
+    other.goto(f"/login?token={TOKEN}&next=/jobs")
+    expect(other.locator("#live")).to_contain_text("● Live.")
+    page.goto("/runs")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{site.base}/login")
+    # Its stream ends within a quarter of a minute, if nothing happens before.
+    expect(other).to_have_url(f"{site.base}/login", timeout=30_000)
+    context.close()
+
+
 def test_each_screen_shows_what_it_is_for(browser: Browser, site: Site, failed: int) -> None:
     with visit(browser, site) as page:
         expect(page.locator("#vitals")).to_contain_text("Scheduler up")

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from application import Application, Running
@@ -55,6 +56,26 @@ def test_a_restart_of_the_server_loses_nothing_and_doubles_nothing(
         wait_for(lambda: row_of(app, "long")["state"] == "succeeded", "the end of the long run")
     ticks_of(app)
     assert [len(marks(app, name)) for name in ("short", "long")] == [1, 1]
+    assert "Traceback" not in process.log()
+
+
+def test_a_probe_of_a_process_is_answered_while_the_server_says_nothing(
+    app: Application, own: Server
+) -> None:
+    url = own.new_ledger()
+    on(app, url)
+    deploy(app, TICK)
+    with app.running() as process, psycopg.connect(url) as somebody:
+        # As a repair of the table does, or a migration of another program's.
+        somebody.execute("LOCK TABLE scheduler_processes IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        done = app.command("health", "--here")
+        # The probes of the manifests have as long, for all of it.
+        assert time.monotonic() - began < 15
+        assert done.returncode == 0, done.stdout
+        assert "remark: the ledger has not answered for 5 seconds" in done.stdout
+        somebody.rollback()
+        more(app, "tick", 2)
     assert "Traceback" not in process.log()
 
 

@@ -256,8 +256,13 @@
     stream = new EventSource(`${root.dataset.root}/live`);
     stream.addEventListener("here", () => { clearTimeout(gone); say(true); refresh(); });
     stream.addEventListener("ledger", refresh);
-    // One that ends in order is opened anew at once.
-    stream.onerror = () => { clearTimeout(gone); gone = setTimeout(() => say(false), 1000); };
+    // One that ends in order is opened anew at once. One that is refused for good stays closed: the session may
+    // have been ended in another tab, and then nothing is to be seen here either.
+    stream.onerror = () => {
+      clearTimeout(gone);
+      gone = setTimeout(() => say(false), 1000);
+      if (stream?.readyState === EventSource.CLOSED) refresh();
+    };
   }
 
   function stopListening() {
