@@ -102,6 +102,15 @@ def the_clock_was_set_when_it_was_decided_about(excused: bool) -> History:
     return of_one_job({}, row(160, "skipped", reason="missed", finished_us=161), faults=(ahead,))
 
 
+@pair(causes.skips)
+def nobody_was_up_when_its_job_was_resumed(excused: bool) -> History:
+    spell = [("pause", 175, 175.1), ("resume", 175.2, 175.3)]
+    commands = [Command(what, "job", us(begin), us(end), True) for what, begin, end in spell]
+    history = of_one_job({}, row(160, "skipped", reason="outage", finished_us=175.05), commands=commands)
+    # Who was there to claim it, and ended a moment later, had a reason that is looked for.
+    return lived(lived(history, 2, end=us(140)), 3, end=us(140 if excused else 160.5))
+
+
 @pair(causes.caught_up)
 def as_many_may_run_at_once(excused: bool) -> History:
     rows = row(160, claimed_us=162), row(161, claimed_us=162)

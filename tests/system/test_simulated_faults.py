@@ -105,6 +105,16 @@ _FOUND = {
         (Act(24.02, "storm"), Act(25.21, "stop", seconds=25.0)),
         1_800_143_985,
     ),
+    "a job that is paused while no process is there, and none was for long": Plan(
+        41_000_106,
+        ("slow",),
+        2,
+        False,
+        18,
+        2.0,
+        24.0,
+        (Act(3.0, "terminate all", seconds=30.0), Act(19.01, "pause", job="slow", seconds=0.1)),
+    ),
     "a start of several on hosts of their own, that find only dead ones": Plan(
         2, ("quick", "morph", "boot"), 3, True, 12, 2.0, 9.0, (Act(6.0, "storm"),)
     ),

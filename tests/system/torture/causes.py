@@ -246,6 +246,9 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
     begin, end = min(instants) - _BEFORE * SECOND, max(instants) + _AFTER * SECOND
     if harm.anything(begin, end) or harm.to_all(begin, end):
         return ""
+    if harm.nobody_was_up(min(instants), max(instants)):
+        # The command of a person who resumes its job decided about it.
+        return ""
     return f"was skipped ({reason}) though nothing had happened"
 
 

@@ -100,6 +100,10 @@ class Harm:
             or any(first <= end and last >= begin for _, first, last in self._blocked)
         )
 
+    def nobody_was_up(self, begin: int, end: int) -> bool:
+        """Return whether no process was there between two instants."""
+        return not any(life.begin <= end and life.end >= begin for life in self._lives)
+
     def to_all(self, begin: int, end: int) -> bool:
         """Return whether harm that was done to all, or an effect of it, lasted between two instants."""
         return any(first <= end and last >= begin for first, last in self._to_all)
