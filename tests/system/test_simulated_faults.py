@@ -115,6 +115,17 @@ _FOUND = {
         24.0,
         (Act(3.0, "terminate all", seconds=30.0), Act(19.01, "pause", job="slow", seconds=0.1)),
     ),
+    "a job that is in the code again while the clock is back, before ticks that it had": Plan(
+        41_000_187,
+        ("leaving",),
+        1,
+        True,
+        24,
+        2.0,
+        14.0,
+        (Act(6.815, "redeploy"), Act(10.001, "set clock", number=-20), Act(10.01, "redeploy")),
+        1_800_143_974,
+    ),
     "a start of several on hosts of their own, that find only dead ones": Plan(
         2, ("quick", "morph", "boot"), 3, True, 12, 2.0, 9.0, (Act(6.0, "storm"),)
     ),
