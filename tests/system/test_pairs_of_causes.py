@@ -90,6 +90,13 @@ def its_job_may_have_been_removed_meanwhile(excused: bool) -> History:
     return lived(cut_off({"leaves": excused}), 3, version=1, begin=us(130), ready=us(131))
 
 
+@pair(causes.given_up)
+def its_job_had_been_removed_when_that_was_found(excused: bool) -> History:
+    history = lived(cut_off({"leaves": True}), 3, version=1, begin=us(115), ready=us(116))
+    # Code that has it again.
+    return history if excused else lived(history, 2, version=2, begin=us(120), ready=us(121))
+
+
 @pair(causes.skips)
 def a_redeploy_left_what_the_former_version_had_not_done(excused: bool) -> History:
     spec = {"steps": (SECOND, 2 * SECOND)} if excused else {}

@@ -126,6 +126,17 @@ _FOUND = {
         (Act(6.815, "redeploy"), Act(10.001, "set clock", number=-20), Act(10.01, "redeploy")),
         1_800_143_974,
     ),
+    "a job that left the code between the death of its process and when others found that": Plan(
+        41_000_359,
+        ("leaving",),
+        3,
+        True,
+        32,
+        2.0,
+        33.0,
+        (Act(7.854, "storm"), Act(8.85, "redeploy", slot=2)),
+        1_800_143_966,
+    ),
     "a start of several on hosts of their own, that find only dead ones": Plan(
         2, ("quick", "morph", "boot"), 3, True, 12, 2.0, 9.0, (Act(6.0, "storm"),)
     ),

@@ -186,7 +186,7 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
             # It was not entered, so that it is not known who held it.
             last = min(last, row["started_us"] + spec.grace)
         end = min(harm.instants(last), default=0)
-        if deploys.is_removed_between(history, spec, cut, end):
+        if deploys.is_removed_at(history, spec, cut) or deploys.is_removed_between(history, spec, cut, end):
             continue
         # While other runs have all places of its job it waits, also those of processes that died meanwhile.
         held = places.all_held_by_others(history, harm, row, spec.max_instances)
