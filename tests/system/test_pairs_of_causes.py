@@ -138,6 +138,13 @@ def the_only_process_with_the_newer_code_had_been_killed(excused: bool) -> Histo
 
 
 @pair(causes.late)
+def it_had_left_the_job_to_code_that_was_newer_then(excused: bool) -> History:
+    history = of_one_job({"steps": (SECOND, 2 * SECOND)}, row(160, claimed_us=178))
+    # That of the last deployment is the same as its own again.
+    return lived(lived(history, 1, version=1 if excused else 0), 3, version=2, end=us(150))
+
+
+@pair(causes.late)
 def only_newer_code_decides_about_a_job_that_changed(excused: bool) -> History:
     killed = fault("kill", 150, 150, 1)
     return of_one_job({"leaves": excused}, row(160, claimed_us=172), faults=(killed,))

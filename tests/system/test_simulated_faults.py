@@ -137,6 +137,21 @@ _FOUND = {
         (Act(7.854, "storm"), Act(8.85, "redeploy", slot=2)),
         1_800_143_966,
     ),
+    "processes that have left a job, and newer code that has it as theirs had, and dies": Plan(
+        41_001_158,
+        ("morph",),
+        4,
+        True,
+        26,
+        2.0,
+        48.0,
+        (
+            Act(26.001, "redeploy", slot=2),
+            Act(39.0, "redeploy", slot=3),
+            Act(45.92, "kill", slot=3, seconds=40.0),
+        ),
+        1_800_403_166,
+    ),
     "a start of several on hosts of their own, that find only dead ones": Plan(
         2, ("quick", "morph", "boot"), 3, True, 12, 2.0, 9.0, (Act(6.0, "storm"),)
     ),
