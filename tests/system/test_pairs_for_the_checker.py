@@ -189,6 +189,12 @@ def who_only_claims_cannot_tell_what_waits_from_what_runs(excused: bool) -> Hist
     return lived(only_waited(good(), 110), 2, role="scheduler" if excused else "all")
 
 
+@pair(consistency.overlap_skips)
+def nobody_was_up_to_claim_the_run_before_until_a_moment_ago(excused: bool) -> History:
+    history, up = only_waited(good(), 110), us(110.5 if excused else 109.5)
+    return lived(lived(history, 2, ready=up), 3, ready=up)
+
+
 @pair(deploys.removed)
 def its_process_was_frozen_when_its_job_was_removed(excused: bool) -> History:
     frozen = fault("stop", 108.9, 109.9, 2 if excused else 3)

@@ -90,6 +90,13 @@ def its_job_may_have_been_removed_meanwhile(excused: bool) -> History:
     return lived(cut_off({"leaves": excused}), 3, version=1, begin=us(130), ready=us(131))
 
 
+@pair(causes.given_up)
+def its_job_had_been_removed_when_that_was_found(excused: bool) -> History:
+    history = lived(cut_off({"leaves": True}), 3, version=1, begin=us(115), ready=us(116))
+    # Code that has it again.
+    return history if excused else lived(history, 2, version=2, begin=us(120), ready=us(121))
+
+
 @pair(causes.skips)
 def a_redeploy_left_what_the_former_version_had_not_done(excused: bool) -> History:
     spec = {"steps": (SECOND, 2 * SECOND)} if excused else {}
@@ -100,6 +107,15 @@ def a_redeploy_left_what_the_former_version_had_not_done(excused: bool) -> Histo
 def the_clock_was_set_when_it_was_decided_about(excused: bool) -> History:
     ahead = fault("clock ahead", 160, 160) if excused else fault("clock ahead", 150, 150)
     return of_one_job({}, row(160, "skipped", reason="missed", finished_us=161), faults=(ahead,))
+
+
+@pair(causes.skips)
+def nobody_was_up_when_its_job_was_resumed(excused: bool) -> History:
+    spell = [("pause", 175, 175.1), ("resume", 175.2, 175.3)]
+    commands = [Command(what, "job", us(begin), us(end), True) for what, begin, end in spell]
+    history = of_one_job({}, row(160, "skipped", reason="outage", finished_us=175.05), commands=commands)
+    # Who was there to claim it, and ended a moment later, had a reason that is looked for.
+    return lived(lived(history, 2, end=us(140)), 3, end=us(140 if excused else 160.5))
 
 
 @pair(causes.caught_up)
@@ -119,6 +135,13 @@ def the_only_process_with_the_newer_code_had_been_killed(excused: bool) -> Histo
     history = of_one_job({"steps": (SECOND, 2 * SECOND)}, row(160, claimed_us=178))
     # The code of each other deployment has the same.
     return lived(history, 1, version=1 if excused else 2)
+
+
+@pair(causes.late)
+def it_had_left_the_job_to_code_that_was_newer_then(excused: bool) -> History:
+    history = of_one_job({"steps": (SECOND, 2 * SECOND)}, row(160, claimed_us=178))
+    # That of the last deployment is the same as its own again.
+    return lived(lived(history, 1, version=1 if excused else 0), 3, version=2, end=us(150))
 
 
 @pair(causes.late)

@@ -220,8 +220,8 @@ def remove_all(connection: Connection, job_ids: list[str], now: int) -> None:
     over = [job_id for job_id, state in states.items() if pauses.end_if_over(connection, state)]
     states |= pauses.read_all(connection, over)
     for some in _pieces(list(states)):
-        gaps.close_all(connection, (states[job_id] for job_id in some), now)
-        job_sql.REMOVE_JOBS.execute(connection, [(job_id,) for job_id in some], now=now)
+        last = gaps.close_all(connection, (states[job_id] for job_id in some), now)
+        job_sql.REMOVE_JOBS.execute(connection, [(job_id, last.get(job_id, 0)) for job_id in some], now=now)
         requests.cancel_waiting(connection, some, now)
 
 

@@ -33,9 +33,14 @@ def close(connection: Connection, state: JobState, upto: int, schedule: Schedule
     skip_all(connection, _left(state, upto, schedule), ticks.now())
 
 
-def close_all(connection: Connection, states: Iterable[JobState], upto: int) -> None:
-    """The same of several jobs, by what the ledger knows of their schedules."""
-    skip_all(connection, [it for state in states for it in _left(state, upto, None)], ticks.now())
+def close_all(connection: Connection, states: Iterable[JobState], upto: int) -> dict[str, int]:
+    """The same of several jobs, by what the ledger knows of their schedules.
+
+    Returns the last tick that was recorded, for each job of which one was.
+    """
+    skipped = [it for state in states for it in _left(state, upto, None)]
+    skip_all(connection, skipped, ticks.now())
+    return {job_id: it.last for job_id, it in skipped}
 
 
 def _left(state: JobState, upto: int, schedule: Schedule | None) -> list[tuple[str, Skip]]:

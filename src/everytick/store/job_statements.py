@@ -121,17 +121,20 @@ RETURNING job_id
     key="job_id", job="text", defined="text",
 )  # fmt: skip
 
+# `upto`: the last tick that was recorded with that, or 0. The job may be there again while the clock is back.
 REMOVE_JOBS = Bulk(
     f"""
 UPDATE scheduler_jobs
 SET removed_us = :now, serial = CASE WHEN serial IS NULL THEN NULL
-    ELSE ({LAST_SERIAL}) + 1 END
+    ELSE ({LAST_SERIAL}) + 1 END,
+    watermark_us = CASE WHEN watermark_us > given.upto THEN watermark_us ELSE given.upto END
 FROM GIVEN AS given
 WHERE BY_KEY AND job_id = given.job AND removed_us IS NULL
 RETURNING job_id
 """,
     key="job_id",
     job="text",
+    upto="bigint",
 )
 
 # A job that is in force under a former id goes on under another one.

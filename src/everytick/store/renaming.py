@@ -67,7 +67,7 @@ def _carry_over(connection: Connection, former: str, job_id: str, now: int) -> b
         connection.execute(job_sql.FORGET_JOB, {"job_id": job_id})
         connection.execute(job_sql.COPY_JOB, ids)
     if before.removed is None:
-        job_sql.REMOVE_JOBS.execute(connection, [(former,)], now=now)
+        job_sql.REMOVE_JOBS.execute(connection, [(former, 0)], now=now)
     connection.execute(job_sql.MOVE_OPEN, ids)
     connection.execute(job_sql.MOVE_INCIDENTS, ids)
     connection.execute(job_sql.MOVE_BACKFILLS, ids)

@@ -54,7 +54,12 @@ class _Task:
     future: Future[Any] = field(default_factory=lambda: system.future())
 
     def begin(self) -> bool:
-        """Return whether the result is still wanted; from now on it cannot be refused."""
+        """Return whether the result is still wanted; from now on it cannot be refused.
+
+        Asked again each time that its transaction is tried.
+        """
+        if self.future.cancelled():
+            return False
         return self.future.running() or self.future.set_running_or_notify_cancel()
 
     def end(self, result: Any, problem: Exception | None = None) -> None:

@@ -277,6 +277,30 @@ async def test_a_job_that_is_removed_accounts_for_the_time_until_then(scheduler:
     assert (gap["reason"], gap["tick_count"]) == ("outage", 3)
 
 
+@pytest.mark.parametrize("back", [12, 14])
+async def test_a_job_that_is_there_again_while_the_clock_is_back_accounts_for_each_tick_once(
+    scheduler: AsyncIOScheduler, back: int
+) -> None:
+    scheduler.add_job(lambda: None, "interval", hours=1, id="job")
+    with time_machine.travel(datetime(2026, 12, 1, 12, 30, tzinfo=UTC), tick=True) as clock:
+        async with scheduler:
+            pass
+        clock.move_to(datetime(2026, 12, 1, 15, 30, tzinfo=UTC))
+        async with AsyncIOScheduler():
+            pass
+        for hour in (back, 18):
+            clock.move_to(datetime(2026, 12, 1, hour, 45, tzinfo=UTC))
+            there_again = AsyncIOScheduler()
+            there_again.add_job(lambda: None, "interval", hours=1, id="job", misfire_grace_time=1)
+            async with there_again:
+                pass
+    found = [
+        (datetime.fromtimestamp(row["tick_us"] / 1e6, UTC).hour, row["tick_count"])
+        for row in rows(there_again)
+    ]
+    assert sorted(found) == [(13, 3), (16, None), (17, None), (18, None)]
+
+
 # --- where the grace ends
 
 

@@ -20,6 +20,10 @@ def away(_connection: Connection) -> None:
     raise Unavailable("the server is away")
 
 
+def broken(_connection: Connection) -> None:
+    raise ZeroDivisionError
+
+
 def test_a_transaction_in_which_nothing_is_left_to_do_shows_no_ledger_that_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,3 +60,28 @@ def test_a_transaction_in_which_nothing_is_left_to_do_shows_no_ledger_that_answe
         writer.close()
         logger.remove(sink)
     assert said == ["the ledger does not answer", "the ledger answers again"]
+
+
+def test_what_was_cancelled_is_left_out_also_when_the_others_are_tried_once_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger.prepare()
+    writer, go = Writer(ledger), threading.Event()
+    writer.start()
+    try:
+        first = writer.submit(lambda _connection: go.wait(20))
+        while not first.running():
+            pass
+        given_up, at_fault, sound = (
+            writer.submit(it) for it in (lambda _inside: 1, broken, lambda _inside: 7)
+        )
+        assert given_up.cancel()
+        go.set()
+        assert sound.result(20) == 7
+        with pytest.raises(ZeroDivisionError):
+            at_fault.result(20)
+    finally:
+        writer.close()
+    # There `concurrent.futures` tells what it takes for a mistake.
+    assert caplog.messages == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+import logging
+import re
 import sys
 import traceback
 import warnings
@@ -38,6 +40,8 @@ from torture.jobs import LIMITS, SCHEDULE
 _NAMES: dict[str, Any] = {name: getattr(bodies, name) for name in ("quick", "slow", "burst", "thread",
     "flaky", "dozer", "numb", "hog", "endless", "deaf", "tell", "gappy")}  # fmt: skip
 _SPECS = {spec.id: spec for spec in (*SCHEDULE, *MORE_JOBS, *NEWEST_JOBS, *LATEST_JOBS)}
+# It tells there what it takes for a mistake, with the address of the future.
+_FUTURES, _ADDRESS = logging.getLogger("concurrent.futures"), re.compile(r" \d+")
 _PLANNED = "Traceback (most recent call last):\nRuntimeError: as planned"
 
 
@@ -175,15 +179,23 @@ def _logged(world: World, wall: seam.WallClock, nature: Nature) -> Iterator[None
                 process.lines.append(_trace(record["exception"].value))
         return False
 
+    def odd(record: logging.LogRecord) -> bool:
+        nature.oddities.append(
+            f"a future was used as it must not be: {_ADDRESS.sub('', record.getMessage())}"
+        )
+        return False
+
     module: Any = loguru_module
     before, module.aware_now = module.aware_now, now
     # No other sink hears of a world, which may say very much.
     core: Any = logger._core  # type: ignore[attr-defined]
     sinks, core.handlers, level, core.min_level = core.handlers, {}, core.min_level, float("inf")
     logger.add(lambda _message: None, level="INFO", filter=keep)
+    _FUTURES.addFilter(odd)
     try:
         yield
     finally:
+        _FUTURES.removeFilter(odd)
         core.handlers, core.min_level = sinks, level
         module.aware_now = before
 

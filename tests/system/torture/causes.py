@@ -186,7 +186,7 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
             # It was not entered, so that it is not known who held it.
             last = min(last, row["started_us"] + spec.grace)
         end = min(harm.instants(last), default=0)
-        if deploys.is_removed_between(history, spec, cut, end):
+        if deploys.is_removed_at(history, spec, cut) or deploys.is_removed_between(history, spec, cut, end):
             continue
         # While other runs have all places of its job it waits, also those of processes that died meanwhile.
         held = places.all_held_by_others(history, harm, row, spec.max_instances)
@@ -245,6 +245,9 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
     instants = [*harm.instants(last), *harm.instants(decided)]
     begin, end = min(instants) - _BEFORE * SECOND, max(instants) + _AFTER * SECOND
     if harm.anything(begin, end) or harm.to_all(begin, end):
+        return ""
+    if harm.nobody_was_up(min(instants), max(instants)):
+        # The command of a person who resumes its job decided about it.
         return ""
     return f"was skipped ({reason}) though nothing had happened"
 

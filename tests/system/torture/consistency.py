@@ -201,7 +201,9 @@ def _only_waited(history: History, harm: Harm, run: Row, skipped: Row, entered: 
     """Return whether a run was due and not entered, though no harm was done to the process that held it."""
     decided = min(harm.instants(skipped["finished_us"]), default=0)
     due = max((at for at in harm.instants(run["due_us"]) if at <= decided), default=decided)
-    if decided - due < _WAITING or entered.get(run["run_id"], decided) < decided + _NOTICING:
+    # Nobody may have been up to claim it until a moment ago.
+    up = min((it.ready for it in history.lives if it.ready is not None and it.end > due), default=decided)
+    if decided - max(due, up) < _WAITING or entered.get(run["run_id"], decided) < decided + _NOTICING:
         return False
     # For a process that only claims, what waits for others is as if it were under way.
     is_for_others = any(life.role == "scheduler" for life in history.lives)

@@ -47,6 +47,11 @@ def absences(history: History, spec: JobSpec) -> Iterator[tuple[int, int]]:
             yield life.ready, min(returns, default=2**62)
 
 
+def is_removed_at(history: History, spec: JobSpec, at: int) -> bool:
+    """Return whether a job was certainly removed at an instant."""
+    return any(begin <= at < end for begin, end in absences(history, spec))
+
+
 def is_removed_between(history: History, spec: JobSpec, begin: int, end: int) -> bool:
     """Return whether a process without a job joined, or may have, between two instants.
 

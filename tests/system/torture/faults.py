@@ -100,6 +100,10 @@ class Harm:
             or any(first <= end and last >= begin for _, first, last in self._blocked)
         )
 
+    def nobody_was_up(self, begin: int, end: int) -> bool:
+        """Return whether no process was there between two instants."""
+        return not any(life.begin <= end and life.end >= begin for life in self._lives)
+
     def to_all(self, begin: int, end: int) -> bool:
         """Return whether harm that was done to all, or an effect of it, lasted between two instants."""
         return any(first <= end and last >= begin for first, last in self._to_all)
@@ -119,12 +123,15 @@ class Harm:
         return fit[0] if "all" in roles or roles >= {"scheduler", "worker"} else None
 
     def _may_run(self, life: Life, job: str, by: int) -> bool:
-        """Return whether a process is set to run a job, and has it as the newest code by then has it (R8)."""
+        """Return whether a process is set to run a job, and has it as all newer code by then has it (R8).
+
+        Who has left a job to newer code need not take it up again when still newer code has it as before.
+        """
         spec = self._specs.get(job)
         if job in life.disabled or spec is None or spec.added or not spec.changes:
             return job not in life.disabled
-        newest = max(other.version for other in self._lives if other.begin <= by)
-        return spec.as_deployed(life.version) == spec.as_deployed(newest)
+        newer = {it.version for it in self._lives if it.begin <= by and it.version > life.version}
+        return all(spec.as_deployed(version) == spec.as_deployed(life.version) for version in newer)
 
     def well_between(
         self,

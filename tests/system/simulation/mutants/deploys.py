@@ -11,7 +11,7 @@ from everytick.store import definitions, renaming, requests
 from everytick.store import job_statements as job_sql
 from everytick.store.bulk import Bulk
 
-from simulation.mutants.planting import mutant
+from simulation.mutants.planting import mutant, other_text
 
 
 @mutant(seed=14)
@@ -22,6 +22,11 @@ def a_removed_job_goes_on() -> AbstractContextManager[Any]:
 @mutant(seed=137)
 def what_waits_when_its_job_is_removed_waits_on() -> AbstractContextManager[Any]:
     return patch.object(requests, "cancel_waiting", lambda _connection, _job_id, _now: None)
+
+
+@mutant(seed=41_000_187)
+def ticks_that_are_recorded_at_a_removal_may_come_again() -> AbstractContextManager[Any]:
+    return other_text(job_sql.REMOVE_JOBS, ("ELSE given.upto END", "ELSE watermark_us END"))
 
 
 @mutant(seed=14)
@@ -43,7 +48,7 @@ def a_renamed_job_loses_its_watermark() -> AbstractContextManager[Any]:
 @mutant(seed=20)
 def the_former_id_of_a_renamed_job_stays_in_force() -> AbstractContextManager[Any]:
     usual = renaming._carry_over
-    none = Bulk("SELECT job FROM GIVEN AS given WHERE false", job="text")
+    none = Bulk("SELECT job FROM GIVEN AS given WHERE false", job="text", upto="bigint")
 
     def carry_over(connection: Any, former: str, job_id: str, now: int) -> bool:
         with patch.object(job_sql, "REMOVE_JOBS", none):

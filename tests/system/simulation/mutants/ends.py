@@ -36,6 +36,14 @@ def an_outcome_is_dropped_when_the_ledger_is_away() -> AbstractContextManager[An
     return patch.object(writer.Writer, "_postpone", postpone)
 
 
+@mutant(seed=41_000_651)
+def what_was_cancelled_is_told_so_each_time_that_it_is_tried() -> AbstractContextManager[Any]:
+    def begin(self: Any) -> bool:
+        return bool(self.future.running() or self.future.set_running_or_notify_cancel())
+
+    return patch.object(writer._Task, "begin", begin)
+
+
 @mutant(seed=6)
 def a_run_that_may_not_begin_yet_is_not_given_back() -> AbstractContextManager[Any]:
     return patch.object(runs, "_turn_away", lambda _connection, _me, _held, reason: reason)
@@ -59,7 +67,7 @@ def a_failed_run_is_not_tried_again() -> AbstractContextManager[Any]:
     return patch.object(Job, "retry_at", lambda *_about: None)
 
 
-@mutant(seed=1)
+@mutant(seed=41_000_651)
 def a_cut_run_is_not_told_of() -> AbstractContextManager[Any]:
     usual = process.Process.drain
 
