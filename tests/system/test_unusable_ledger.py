@@ -73,6 +73,7 @@ def test_a_damaged_ledger_is_not_touched_whatever_its_journal_mode(app: Applicat
         assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.full
 def test_damage_of_which_sqlite_speaks_in_no_text_is_a_sentence_too(app: Application) -> None:
     app.ledger.prepare()
     with closing(sqlite3.connect(app.ledger_file)) as connection:

@@ -99,6 +99,7 @@ def test_what_stands_below_the_start_may_be_any_function(new: Callable[[], Backg
     assert (job.name, job.where.partition(":")[0]) == ("print", "tests/engine/api/test_late_declarations.py")
 
 
+@pytest.mark.full
 def test_the_same_code_declares_the_same_jobs_at_each_start(
     new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +152,7 @@ def test_a_job_that_the_code_no_longer_declares_is_removed_and_told_of(
     wait_for(lambda: "removed from the schedule: goes" in "".join(said), "the log line")
 
 
+@pytest.mark.full
 def test_the_newest_process_decides_what_is_no_longer_declared(
     new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,6 +282,7 @@ def test_code_that_sets_up_may_remove_what_an_earlier_start_had_and_take_back_it
     assert [job.id for job in second.get_jobs()] == ["job"]
 
 
+@pytest.mark.full
 def test_a_declaration_that_was_taken_back_is_removed_from_the_ledger_unless_it_comes_again(
     new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,7 @@ async def test_a_job_that_another_process_added_is_like_any_other(scheduler: Asy
         assert next_run(job) is not None
 
 
+@pytest.mark.full
 async def test_listeners_get_times_in_the_zone_of_the_job(scheduler: AsyncIOScheduler) -> None:
     heard: dict[int, list[Any]] = {}
     scheduler.add_listener(lambda event: heard.setdefault(event.code, []).append(event), events.EVENT_ALL)

@@ -80,6 +80,7 @@ def test_a_shutdown_waits_for_what_runs_and_one_that_does_not_wait_returns_at_on
     wait_for(lambda: rows(background)[-1]["finished_us"], "the end of the run")
 
 
+@pytest.mark.full
 def test_a_start_waits_for_the_end_of_a_shutdown_that_did_not_wait(background: BackgroundScheduler) -> None:
     begun, released = threading.Event(), threading.Event()
 

@@ -72,6 +72,7 @@ async def test_history_and_ticks_go_on_under_the_new_id(scheduler: AsyncIOSchedu
     )
 
 
+@pytest.mark.full
 async def test_a_long_history_follows_piece_by_piece_and_what_is_open_at_once(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,6 +170,7 @@ async def test_a_run_that_failed_gets_one_more_attempt(scheduler: AsyncIOSchedul
 # --- cancel
 
 
+@pytest.mark.full
 async def test_a_run_of_a_job_that_is_removed_gets_no_more_attempt(scheduler: AsyncIOScheduler) -> None:
     added_tasks.calls.clear()
     async with scheduler:

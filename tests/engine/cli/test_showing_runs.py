@@ -329,6 +329,7 @@ def test_followed_runs_are_chosen_by_the_same_filters(history: AsyncIOScheduler)
         assert follower.seen.empty()
 
 
+@pytest.mark.full
 def test_runs_that_ended_before_are_not_followed_and_a_ledger_is_waited_for(
     scheduler: AsyncIOScheduler,
 ) -> None:

@@ -225,6 +225,7 @@ def test_requests_that_are_sent_at_once_are_answered_one_after_another(served: S
         assert served.probe() == 200
 
 
+@pytest.mark.full
 def test_tokens_that_wait_for_their_turn_leave_connections_to_others(served: Served) -> None:
     def guess(address: str) -> socket.socket:
         made = socket.socket()

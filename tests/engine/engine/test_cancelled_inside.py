@@ -42,6 +42,7 @@ INSIDE: list[Callable[[], Any]] = [
 ]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("function", INSIDE)
 @pytest.mark.parametrize("seconds", [None, 60])
 async def test_it_is_a_failure_that_is_told_of_and_tried_again(

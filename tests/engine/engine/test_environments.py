@@ -138,6 +138,7 @@ async def test_commands_for_many_jobs_leave_disabled_ones_out(scheduler: AsyncIO
         assert disabled_in(made) == {"mail-daily": "SCHEDULER_DISABLED_JOBS=mail-*", "report": None}
 
 
+@pytest.mark.full
 async def test_jobs_added_while_running_are_disabled_too(scheduler: AsyncIOScheduler) -> None:
     with environment(disabled="mail-*"):
         async with AsyncIOScheduler() as made:
@@ -156,6 +157,7 @@ def disabled_in(scheduler: AsyncIOScheduler) -> dict[str, str | None]:
     return {row["job_id"]: row["disabled_by"] for row in found}
 
 
+@pytest.mark.full
 async def test_a_job_runs_where_it_is_enabled(scheduler: AsyncIOScheduler) -> None:
     async def run_both(
         first: dict[str, str], second: dict[str, str]

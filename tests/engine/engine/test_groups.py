@@ -94,6 +94,7 @@ async def test_no_more_runs_of_a_group_begin_than_its_limit_and_each_end_lets_th
     assert work.gauge.most == 2
 
 
+@pytest.mark.full
 async def test_ticks_wait_for_a_place_in_their_group_and_the_newest_of_a_job_stays(
     scheduler: AsyncIOScheduler,
 ) -> None:
@@ -111,6 +112,7 @@ async def test_ticks_wait_for_a_place_in_their_group_and_the_newest_of_a_job_sta
     assert {row["reason"] for row in rows(scheduler, "skipped")} <= {"coalesced", "overlap"}
 
 
+@pytest.mark.full
 async def test_each_tick_of_a_job_that_waits_runs_in_its_turn(scheduler: AsyncIOScheduler) -> None:
     gauge = Gauge()
 

@@ -28,6 +28,7 @@ def logs(scheduler: AsyncIOScheduler) -> list[dict[str, Any]]:
     return found_in(scheduler.ledger, "SELECT * FROM scheduler_logs ORDER BY run_id, attempt")
 
 
+@pytest.mark.full
 async def test_what_a_run_logs_is_there_while_it_goes_on_and_complete_when_it_ends(
     scheduler: AsyncIOScheduler,
 ) -> None:

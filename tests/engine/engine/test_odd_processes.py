@@ -64,6 +64,7 @@ async def test_a_row_with_an_odd_value_stops_nothing_and_is_reaped_when_it_stays
         pass
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("beat", [2**63 - 1, -(2**63), 2**62])
 async def test_a_process_whose_own_number_of_heartbeats_was_changed_goes_on_with_its_jobs(
     beat: int, scheduler: AsyncIOScheduler, log: list[str]

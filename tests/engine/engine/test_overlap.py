@@ -79,6 +79,7 @@ async def test_by_default_a_tick_is_skipped_while_the_run_before_goes_on(schedul
         held.let_go(99)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("coalesce", [True, False])
 async def test_every_tick_waits_for_the_run_before_and_begins_oldest_first(
     scheduler: AsyncIOScheduler, coalesce: bool
@@ -111,6 +112,7 @@ async def test_ticks_wait_while_as_many_runs_go_on_as_may(scheduler: AsyncIOSche
     assert reasons(scheduler) == []
 
 
+@pytest.mark.full
 async def test_a_tick_that_waits_beyond_its_grace_time_is_missed_while_the_run_before_goes_on(
     scheduler: AsyncIOScheduler,
 ) -> None:
@@ -126,6 +128,7 @@ async def test_a_tick_that_waits_beyond_its_grace_time_is_missed_while_the_run_b
     assert set(reasons(scheduler)) == {"missed"}
 
 
+@pytest.mark.full
 async def test_only_the_newest_tick_waits(scheduler: AsyncIOScheduler) -> None:
     held = Held()
     add(scheduler, held, "wait-one")
@@ -141,6 +144,7 @@ async def test_only_the_newest_tick_waits(scheduler: AsyncIOScheduler) -> None:
     assert held.most_at_once == 1
 
 
+@pytest.mark.full
 async def test_a_run_is_asked_to_end_and_its_tick_s_successor_begins(scheduler: AsyncIOScheduler) -> None:
     held = Held()
     with use(uniform=lambda _low, _high: NEVER):
@@ -266,6 +270,7 @@ async def test_a_tick_that_waits_for_its_job_stays_while_that_is_paused(schedule
         assert ticks.instant(held.begun[seen]) == first
 
 
+@pytest.mark.full
 async def test_what_waits_and_what_waited_for_too_long_is_told(scheduler: AsyncIOScheduler) -> None:
     held = Held()
     add(scheduler, held, "wait", misfire_grace_time=0.5)
@@ -283,6 +288,7 @@ async def test_what_waits_and_what_waited_for_too_long_is_told(scheduler: AsyncI
         held.let_go(99)
 
 
+@pytest.mark.full
 async def test_of_a_tick_behind_others_is_told_how_many_begin_before_it(scheduler: AsyncIOScheduler) -> None:
     held = Held()
     add(scheduler, held, "wait")

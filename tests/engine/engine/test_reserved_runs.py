@@ -27,6 +27,7 @@ async def test_waiting_for_the_jitter_is_no_overlap(scheduler: AsyncIOScheduler)
     assert reasons.count("overlap") <= 1, reasons
 
 
+@pytest.mark.full
 async def test_a_run_reserved_before_a_sleep_does_not_take_the_place_of_the_latest(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

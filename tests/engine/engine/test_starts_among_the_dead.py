@@ -52,6 +52,7 @@ def doubts(scheduler: AsyncIOScheduler) -> set[str]:
     return scheduler._process._heartbeats._doubtful
 
 
+@pytest.mark.full
 async def test_the_startup_run_is_made_when_another_process_has_declared_them_dead(
     scheduler: AsyncIOScheduler,
 ) -> None:
@@ -69,6 +70,7 @@ async def test_the_startup_run_is_made_when_another_process_has_declared_them_de
         assert (run["kind"], run["start_number"]) == ("startup", 2)
 
 
+@pytest.mark.full
 async def test_a_heartbeat_of_one_that_came_later_says_nothing_of_them(scheduler: AsyncIOScheduler) -> None:
     find_two(scheduler)
     async with scheduler:
@@ -85,6 +87,7 @@ async def test_a_heartbeat_of_one_that_came_later_says_nothing_of_them(scheduler
         assert rows_of(scheduler, "boot") == []
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("later", "has_died"), [(3_600, True), (-5, False)])
 async def test_none_is_made_where_one_of_them_was_alive_when_it_started(
     later: int, has_died: bool, scheduler: AsyncIOScheduler

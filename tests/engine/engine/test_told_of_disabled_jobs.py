@@ -181,6 +181,7 @@ def why_now(scheduler: AsyncIOScheduler, run_id: int) -> str:
     return " ".join(found.sentences)
 
 
+@pytest.mark.full
 async def test_a_run_that_was_asked_for_before_the_job_was_disabled_waits_and_says_for_what(
     scheduler: AsyncIOScheduler,
 ) -> None:

@@ -287,6 +287,7 @@ async def test_what_comes_due_behind_a_blocked_event_loop_waits_for_any_process(
     assert [row["state"] for row in rows_of(scheduler, "blocks")] == ["succeeded"]
 
 
+@pytest.mark.full
 async def test_no_second_attempt_of_a_run_begins_where_the_first_one_goes_on(
     scheduler: AsyncIOScheduler,
 ) -> None:

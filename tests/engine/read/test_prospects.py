@@ -108,6 +108,7 @@ def test_a_page_says_that_nobody_is_up(report: AsyncIOScheduler) -> None:
     assert answer["said"].startswith("Run 2 of report begins when a scheduler is started; no scheduler is up")
 
 
+@pytest.mark.full
 async def test_that_a_job_cannot_run_is_known_before_the_next_heartbeat(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
