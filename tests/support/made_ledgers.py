@@ -26,7 +26,7 @@ def _copy(ledger: Ledger) -> bool:
         return _make(ledger)
     with _one_at_a_time:
         # What holds anything, or did, is looked at as ever: it may be the database of something else.
-        if ledger.path.stat().st_size or ledger.log_identity() is not None:
+        if ledger.path.stat().st_size or ledger.path.with_name(f"{ledger.path.name}-wal").exists():
             return _make(ledger)
         ledger.path.write_bytes(_made())
         return True

@@ -152,6 +152,20 @@ def test_a_run_that_ended_without_a_ledger_is_told_and_the_file_is_not_made_anew
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("end", ["-wal", "-shm"])
+def test_nothing_is_written_without_the_files_beside_the_ledger(app: Application, end: str) -> None:
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "1"
+    with app.running(expect=1) as process:
+        entered(app, "tick")
+        app.ledger_file.with_name(f"{app.ledger_file.name}{end}").unlink()
+        process.says("was removed or replaced")
+        before = len(marks(app, "tick"))
+        pass_by(3)
+        assert len(marks(app, "tick")) == before
+    assert "Traceback" not in process.log()
+
+
+@pytest.mark.full
 def test_an_older_copy_in_the_ledgers_place_is_not_written_to(app: Application) -> None:
     copy, aside = app.folder / "copy.db", app.folder / "aside.db"
     with app.running() as process:

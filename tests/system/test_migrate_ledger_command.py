@@ -169,6 +169,8 @@ def test_an_application_goes_on_where_it_was_moved_to(lived: Application, postgr
     _app_on(app, postgres_url)
     after = app.json(*asked)
     assert (after["verdict"], after["sentences"]) == (before["verdict"], before["sentences"])
+    newest = max(row["tick_us"] for row in app.recorded() if row["job_id"] == "often")
+    wait_for(lambda: ticks.now() > newest + 3 * ticks.SECOND, "ticks that fall into the move")
     with app.running():
         wait_for(lambda: began_again(app), "the run that was cut")
         wait_for(lambda: {"often", "added"} <= ended(app, top), "runs with new numbers")

@@ -135,8 +135,8 @@ class Ledger(ABC):
         """Return an identity that differs for another file of the same name; None if the file is gone."""
         return _NO_FILE
 
-    def log_identity(self) -> tuple[int, int] | None:
-        """The same for the file of what was committed last."""
+    def log_identity(self) -> tuple[object, ...] | None:
+        """The same for the files of what was committed last."""
         return _NO_FILE
 
     @abstractmethod

@@ -20,7 +20,7 @@ from weakref import WeakSet
 Identity = tuple[int, int]
 
 # The files beside a ledger that SQLite opens, by the end of their names; the second one has its locks.
-_BESIDE = ("-wal", "-shm")
+BESIDE = ("-wal", "-shm")
 
 # A fork copies what SQLite keeps in memory of its locks, though the child has none of them: a connection that
 # the child opens to such a file could take away what its parent is about to write.
@@ -97,7 +97,7 @@ def _refuse(event: str, given: tuple[object, ...]) -> None:
 def _ledger_of(name: str) -> str:
     """Return the ledger that a file belongs to by its name: the file itself, if it is none beside one."""
     end = name[-4:]
-    return os.path.realpath(name)[:-4] if end in _BESIDE else name
+    return os.path.realpath(name)[:-4] if end in BESIDE else name
 
 
 def _is_open(file: Identity | None) -> bool:

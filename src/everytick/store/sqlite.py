@@ -145,9 +145,10 @@ class SqliteLedger(Ledger):
     def file_identity(self) -> tuple[int, int] | None:
         return file_locks.identity(self.path)
 
-    def log_identity(self) -> tuple[int, int] | None:
-        """The same for the file ending in `-wal`, which holds what was committed last."""
-        return file_locks.identity(self._log)
+    def log_identity(self) -> tuple[object, ...] | None:
+        """The same for the files ending in `-wal`, of what was committed last, and `-shm`, of its locks."""
+        beside = [file_locks.identity(f"{self.path}{end}") for end in file_locks.BESIDE]
+        return None if None in beside else tuple(beside)
 
     def change_mark(self, connection: Connection) -> object:
         """Return a value that differs whenever another connection has written, or the file was replaced."""

@@ -121,7 +121,7 @@ class Writer:
         """Open the ledger and begin. Raises one of `UNAVAILABLE` if it cannot be opened."""
         self._connection = self._ledger.connect(resolving=True)
         self._file = self._ledger.file_identity()
-        self._log: tuple[int, int] | None = None
+        self._log: tuple[object, ...] | None = None
         self._checkpoints = self._ledger.checkpoints()
         self._thread = system.start_thread(self._work, name="scheduler-ledger")
 
