@@ -108,7 +108,9 @@ def deploy(app: Application, *calls: str) -> None:
 def marks(app: Application, job_id: str, word: str = "start") -> list[Mark]:
     """Return when a job's body was entered, or with `end` when it was left."""
     file = app.folder / "marks.txt"
-    lines = [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+    # The last line may be on its way.
+    whole, _, _ = file.read_text().rpartition("\n") if file.exists() else ("", "", "")
+    lines = [line.split() for line in whole.splitlines()]
     found = [Mark(line[0], line[1], *(int(number) for number in line[2:])) for line in lines]
     return [mark for mark in found if (mark.word, mark.job) == (word, job_id)]
 
