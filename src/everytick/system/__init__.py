@@ -40,7 +40,7 @@ from .signals import (
     hearing,
     put_back_signals,
 )
-from .threads import at_end_of_program, check_handles_of_a_loop
+from .threads import at_end_of_program, check_handles_of_a_loop, on_thread
 
 __all__ = [
     "BOTH_WAYS",
@@ -54,6 +54,7 @@ __all__ = [
     "end_of_children",
     "free_children_of_jobs",
     "hearing",
+    "on_thread",
     "put_back_signals",
     "system",
     "use",

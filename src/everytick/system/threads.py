@@ -62,6 +62,11 @@ if hasattr(os, "register_at_fork"):
 
 def in_thread(function: Callable[[], T], *, daemon: bool = False) -> Awaitable[T]:
     """Run a function that blocks beside the event loop; with `daemon` the end does not wait for it."""
+    return asyncio.wrap_future(on_thread(function, daemon=daemon))
+
+
+def on_thread(function: Callable[[], T], *, daemon: bool = False) -> Future[T]:
+    """Run a function on a thread of its own; with `daemon` the end does not wait for it."""
     # Not one of the event loop's own threads: a job may have used them all, or shut them down.
     done: Future[T] = Future()
     # A call that runs cannot be cancelled: the thread may end it although nobody waits for it any more.
@@ -76,7 +81,7 @@ def in_thread(function: Callable[[], T], *, daemon: bool = False) -> Awaitable[T
             done.set_result(value)
 
     start_thread(copy_context().run, args=(run,), name="scheduler-aside", daemon=daemon)
-    return asyncio.wrap_future(done)
+    return done
 
 
 def at_end_of_program(function: Callable[[], None]) -> Callable[[], None]:

@@ -7,7 +7,6 @@ moves. One process whose loop is stuck does not make the schedule unready as lon
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
@@ -22,7 +21,7 @@ from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked, why_unused
 from everytick.store.records import host_name
 from everytick.store.workers import LEASE_SECONDS
-from everytick.system import system
+from everytick.system import on_thread
 from everytick.text.durations import duration, duration_of_seconds, exact_seconds
 from everytick.text.instants import at, iso
 from everytick.text.wording import counted
@@ -142,18 +141,9 @@ def _processes_here(ledger: Ledger) -> list[Process]:
         with connect_checked(ledger) as connection:
             return [process for process in read_processes(connection) if process.host == host_name()]
 
-    found: Future[list[Process]] = system.future()
-
-    def answer() -> None:
-        try:
-            found.set_result(read())
-        except BaseException as problem:
-            found.set_exception(problem)
-
-    # The end of the program does not wait for it.
-    system.start_thread(answer, name="scheduler-look")
     try:
-        return found.result(PATIENCE)
+        # The end of the program does not wait for it.
+        return on_thread(read, daemon=True).result(PATIENCE)
     except TimeoutError:
         raise LedgerUnavailable(f"the ledger has not answered for {exact_seconds(PATIENCE)}") from None
 
