@@ -1,10 +1,11 @@
-"""Reading metrics as Prometheus does, and a ledger in which anything may have happened."""
+"""Reading metrics as Prometheus does, health as people do, and a ledger that anything may have hit."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from everytick import AsyncIOScheduler
+from everytick.telemetry.health import Health
 from everytick.telemetry.metrics import Metrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -55,3 +56,8 @@ def add_row(scheduler: AsyncIOScheduler, state: str, **values: Any) -> None:
     row |= values
     marks = ", ".join("?" * len(row))
     write(scheduler, f"INSERT INTO scheduler_runs ({', '.join(row)}) VALUES ({marks})", *row.values())
+
+
+def said(found: Health) -> str:
+    """Return all problems in a line."""
+    return "; ".join(problem.sentence for problem in found.problems)
