@@ -15,7 +15,8 @@ from itertools import count
 from pathlib import Path
 
 from database_server import programs, ways
-from servers import Server, free_port, running_server
+from ports import free_port
+from servers import Server, running_server
 
 # Numbered databases that a Redis has as shipped.
 _REDIS_PLACES = 16

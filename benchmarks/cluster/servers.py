@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psycopg
 
-from servers import Server, free_port, running_server
+from ports import free_port
+from servers import Server, running_server
 
 _numbers = itertools.count(1)
 _START_SECONDS = 10.0

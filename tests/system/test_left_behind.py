@@ -16,7 +16,7 @@ import pytest
 
 from application import Application
 from bodies import FORKING, needs_fork
-from sinks import free_port
+from ports import free_port
 from waiting import wait_for
 
 pytestmark = [pytest.mark.full, needs_fork]

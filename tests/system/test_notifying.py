@@ -11,7 +11,8 @@ import pytest
 from application import Application
 from bodies import AFTER_THE_START, deploy, doomed, entered, kill, let
 from ledgers import found_in
-from sinks import HttpSink, MailSink, free_port
+from ports import free_port
+from sinks import HttpSink, MailSink
 from slow_hosts import SLOW, Host, drips
 from waiting import wait_for
 

@@ -21,7 +21,8 @@ from alerting import Moody, alerting, arrived, configured_zone, ended, never_due
 from alerting import log as log
 from alerting import quick_looks as quick_looks
 from inside import rows, rows_of, scheduler_settings
-from sinks import HttpSink, MailSink, free_port
+from ports import free_port
+from sinks import HttpSink, MailSink
 
 # What Apprise loads for all the services that it knows.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import threading
 import time
@@ -57,15 +58,19 @@ def test_an_alert_ends_at_its_deadline_and_leaves_no_thread(
     host.close()
 
 
-BOMB = gzip.compress(b"x" * 200_000_000, 1)
+@functools.cache
+def bomb() -> bytes:
+    """Return a short answer that is 200 MB when it is unpacked."""
+    packed = gzip.compress(b"x" * 200_000_000, 1)
+    return b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed
+
+
 HUGE = {
     "json://127.0.0.1:{port}/x": endless(b"HTTP/1.1 200 OK\r\n\r\n"),
     "json://127.0.0.1:{port}/refused": endless(b"HTTP/1.1 400 No\r\n\r\n"),
     # A redirect is not followed, but its answer is read.
     "json://127.0.0.1:{port}/elsewhere": endless(b"HTTP/1.1 307 No\r\nLocation: /y\r\n\r\n"),
-    "json://127.0.0.1:{port}/bomb": lambda connection: connection.sendall(
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB
-    ),
+    "json://127.0.0.1:{port}/bomb": lambda connection: connection.sendall(bomb()),
     "mailto://127.0.0.1:{port}?from=a@example.org&to=b@example.org&mode=insecure": endless(
         b"220 hello\r\n", b"250-" + b"x" * 8_000 + b"\r\n"
     ),
@@ -78,6 +83,7 @@ def test_what_a_service_answers_takes_no_memory_without_bound(tmp_path: Path, ad
     host = Host(HUGE[address], is_asked_first=not address.startswith("mailto"))
     with scheduler_settings(tmp_path, SCHEDULER_ALERT_URLS=address.format(port=host.port)):
         [channel] = channels.load(SchedulerSettings(), "app")
+    bomb()  # To pack it takes memory, too.
     tracemalloc.start()
     try:
         # Loads what belongs to the service.

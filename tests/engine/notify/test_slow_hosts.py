@@ -16,7 +16,8 @@ from everytick.notify import sender
 from loguru import logger
 
 from inside import scheduler_settings, until
-from sinks import HttpSink, free_port
+from ports import free_port
+from sinks import HttpSink
 from slow_hosts import OK, SLOW, Answer, Host, endless, redirects
 
 
