@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -124,6 +125,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Look for the Pythons of this machine before workers are started, each of which would look."""
     if config.getoption("numprocesses", None):
         found_pythons()
+
+
+_ALL_FULL = re.compile(r"^pytestmark = (\[[^\]]*)?pytest\.mark\.full\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Spare the quick suite from loading files of which no test is quick."""
+    if config.option.markexpr != "not full" or not collection_path.match("test_*.py"):
+        return None
+    return bool(_ALL_FULL.search(collection_path.read_text("utf-8"))) or None
 
 
 @pytest.hookimpl(wrapper=True)
