@@ -48,6 +48,8 @@ def call(arguments: list[str]) -> None:
     sys.argv = [option, *rest]
     # Not the folder of this file.
     sys.path[0] = os.getcwd() if option == "-m" else ""
+    more = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    sys.path[1:1] = [os.path.abspath(folder) for folder in more]
     main = sys.modules["__main__"] = ModuleType("__main__")
     if option == "-m":
         runpy._run_module_as_main(what)  # type: ignore[attr-defined]

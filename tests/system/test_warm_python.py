@@ -38,7 +38,12 @@ sys.exit(int(sys.argv[1]))
 
 def called(way: Way, folder: Path, *arguments: str) -> tuple[int, bytes, bytes]:
     popen, program = way
-    variables = {**os.environ, "PYTHONUTF8": "1", "ONLY": "thi\udcffs"}
+    given = {
+        "PYTHONUTF8": "1",
+        "ONLY": "thi\udcffs",
+        "PYTHONPATH": os.pathsep.join(["elsewhere", "/else/where"]),
+    }
+    variables = {**os.environ, **given}
     with popen(
         [program, *arguments], cwd=folder, env=variables,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

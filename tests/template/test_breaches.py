@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from app_session import ROOT
-from child_pytest import PYTEST
+from child_pytest import LOADED_PYTEST
 from pythons import clean_environment
 from rendering import edit, fresh_folder
 
@@ -181,7 +181,7 @@ def broken(path: Path, change: Callable[[str], str] | None) -> Iterator[None]:
 @pytest.mark.parametrize("name", BREACHES)
 def test_a_breach_turns_a_test_red(name: str, repository: Path) -> None:
     path, change, test = BREACHES[name]
-    command = [*PYTEST, "-q", test]
+    command = [*LOADED_PYTEST, "-q", test]
     # Plugins of pytest are loaded before it looks at its own settings, and one of them is the engine's.
     variables = {"HOME": os.environ.get("HOME", ""), "PYTHONPATH": str(repository / "src")}
     with broken(repository / path, change):
