@@ -156,7 +156,10 @@ def test_a_shutdown_on_another_thread_in_the_middle_of_a_call_is_no_internal_err
     # A drain to which the process was hidden has left its threads.
     if background._own_process is not None and not background.running:
         background._own_process.abandon()
-    assert ask != "shutdown" or "scheduler-ledger" not in {it.name for it in new_threads(before)}
+    if ask == "shutdown":
+        wait_for(
+            lambda: "scheduler-ledger" not in {it.name for it in new_threads(before)}, "the thread's end"
+        )
 
 
 def test_any_thread_may_add_and_remove_jobs(background: BackgroundScheduler) -> None:
