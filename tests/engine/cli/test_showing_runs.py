@@ -368,6 +368,19 @@ def test_a_ledger_that_is_replaced_ends_the_following(history: AsyncIOScheduler)
         list(followed)
 
 
+def test_the_same_where_a_process_still_has_the_ledger_open_that_was_there(history: AsyncIOScheduler) -> None:
+    path = history.ledger.path
+    with closing(history.ledger.connect()):
+        followed = follow(history.ledger, RunFilter(since=BEGIN))
+        assert next(followed)["run_id"] == 1
+        write(history.ledger, "scheduler_runs", [run("a", None, due_us=ticks.now())])
+        path.rename(path.with_suffix(".old"))
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("CREATE TABLE another (x)")
+        with pytest.raises(LedgerError, match="was removed or replaced"):
+            list(followed)
+
+
 def test_following_ends_after_as_many_as_are_wanted(history: AsyncIOScheduler) -> None:
     printed = ask(history, "runs", "--follow", "--since", "2026-03-01", "--limit", "2")
     lines = printed.splitlines()
