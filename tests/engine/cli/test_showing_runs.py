@@ -368,15 +368,23 @@ def test_a_ledger_that_is_replaced_ends_the_following(history: AsyncIOScheduler)
         list(followed)
 
 
-def test_the_same_where_a_process_still_has_the_ledger_open_that_was_there(history: AsyncIOScheduler) -> None:
-    path = history.ledger.path
+def test_a_ledger_that_is_replaced_just_before_a_look_ends_it_at_once(history: AsyncIOScheduler) -> None:
+    path, asked = history.ledger.path, 0
+
+    def replace() -> bool:
+        """Called before each look: the third time one look is over, and the next one finds news."""
+        nonlocal asked
+        asked += 1
+        if asked == 4:
+            write(history.ledger, "scheduler_runs", [run("a", None, due_us=ticks.now())])
+            path.rename(path.with_suffix(".old"))
+            with closing(sqlite3.connect(path)) as other:
+                other.execute("CREATE TABLE another (x)")
+        return asked > 6
+
+    # A process that lives has the one open that was there.
     with closing(history.ledger.connect()):
-        followed = follow(history.ledger, RunFilter(since=BEGIN))
-        assert next(followed)["run_id"] == 1
-        write(history.ledger, "scheduler_runs", [run("a", None, due_us=ticks.now())])
-        path.rename(path.with_suffix(".old"))
-        with closing(sqlite3.connect(path)) as other:
-            other.execute("CREATE TABLE another (x)")
+        followed = follow(history.ledger, RunFilter(since=BEGIN), replace)
         with pytest.raises(LedgerError, match="was removed or replaced"):
             list(followed)
 
