@@ -62,7 +62,7 @@ class SqliteLedger(Ledger):
         except OSError as problem:
             raise LedgerError(f"the ledger {self.place} cannot be read: {problem.strerror}") from None
 
-    def connect(self, *, read_only: bool = False, resolving: bool = False) -> sqlite3.Connection:
+    def connect(self, *, read_only: bool = False, resolving: bool = False) -> file_locks.TrackedConnection:
         """Open a connection in autocommit mode.
 
         With `read_only` nothing is ever written, not even an empty file where there was none.
@@ -71,8 +71,9 @@ class SqliteLedger(Ledger):
             LedgerUnavailable: another file is in the ledger's place.
             LedgerError: this process was forked while the file was open.
         """
+        file = self.file_identity()
         log, its_file = self._look_at_log()
-        connection = self._open(self._reading_mode(log) if read_only else "rwc")
+        connection = self._open(self._reading_mode(log) if read_only else "rwc", file)
         if read_only:
             connection.execute("PRAGMA query_only=ON")
         else:
@@ -95,14 +96,14 @@ class SqliteLedger(Ledger):
         with closing(self.connect(read_only=True)) as reader:
             # It holds the file, and by that decides at its end what becomes of the log.
             reader.execute("SELECT 1 FROM scheduler_ledger_version").fetchall()
-            with closing(self._open("rw")) as connection:
+            with closing(self._open("rw", reader.leads_to)) as connection:
                 connection.execute(f"PRAGMA busy_timeout={int(patience * 1_000)}")
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("UPDATE scheduler_ledger_version SET version_num = version_num")
                 connection.execute("ROLLBACK")
 
-    def _open(self, mode: str) -> file_locks.TrackedConnection:
-        file = self.file_identity()
+    def _open(self, mode: str, file: file_locks.Identity | None) -> file_locks.TrackedConnection:
+        """Open it, if it is the file that was looked at before; None: there was none."""
         if file_locks.was_open_at_fork(file):
             raise LedgerError(FORKED)
         connection = sqlite3.connect(

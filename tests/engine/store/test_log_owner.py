@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from everytick import LedgerError
 from everytick.errors import LedgerUnavailable
+from everytick.store import log_owner
 from everytick.store.opening import ledger_at
 from everytick.store.sqlite import SqliteLedger
 
@@ -94,6 +95,24 @@ def test_another_file_is_not_opened_with_it_in_any_way(
     assert contents(crashed.folder) == before
     (tmp_path / "aside.db").replace(crashed.path)
     assert rows(crashed) == 1
+
+
+def test_a_file_that_takes_its_place_between_the_look_and_the_opening_is_not_read(
+    crashed: SqliteLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = log_owner.find
+
+    def replaced_behind_its_back(ledger: str) -> object:
+        found = look(ledger)
+        put(crashed, tmp_path)
+        return found
+
+    monkeypatch.setattr(log_owner, "find", replaced_behind_its_back)
+    sound, log = (tmp_path / "copy.db").read_bytes(), crashed.path.with_name("ledger.db-wal").read_bytes()
+    with pytest.raises(LedgerUnavailable, match=SENTENCE):
+        crashed.connect()
+    assert crashed.path.read_bytes() == sound
+    assert crashed.path.with_name("ledger.db-wal").read_bytes() == log
 
 
 def test_it_is_used_with_its_own_ledger_and_nothing_of_it_stays_behind(crashed: SqliteLedger) -> None:
