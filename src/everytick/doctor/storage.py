@@ -97,12 +97,7 @@ def examine_writing(ledger: SqliteLedger) -> Finding | None:
         # examine_file has reported that already.
         return None
     try:
-        with closing(ledger.connect(read_only=True)) as connection:
-            connection.execute("PRAGMA query_only=OFF")
-            connection.execute(f"PRAGMA busy_timeout={int(_WRITE_SECONDS * 1_000)}")
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("UPDATE scheduler_ledger_version SET version_num = version_num")
-            connection.execute("ROLLBACK")
+        ledger.try_to_write(_WRITE_SECONDS)
     except sqlite3.OperationalError as problem:
         return Finding(
             "error", "ledger", ledger.unusable(problem), str(ledger.path), "the end of what holds it"

@@ -63,6 +63,8 @@ def looks(ledger: Ledger, look: Callable[[Reader], T], over: Callable[[], bool])
                     if ledger.file_identity() != file:
                         raise LedgerError(f"{ledger} was removed or replaced")
         except (LedgerUnavailable, *UNAVAILABLE) as problem:
+            if ledger.file_identity() not in (file, None):
+                raise LedgerError(f"{ledger} was removed or replaced") from None
             give_up = give_up or system.monotonic() + _PATIENCE_SECONDS
             if system.monotonic() >= give_up:
                 raise LedgerError(ledger.unusable(problem)) from None

@@ -13,6 +13,7 @@ import errno
 import os
 import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from weakref import WeakSet
 
@@ -37,10 +38,15 @@ class TrackedConnection(sqlite3.Connection):
     # Asked with each statement: to find nothing takes longer.
     on_server = False
     leads_to: Identity | None = None
+    # The file with its newest commits, of one that writes.
+    log: Identity | None = None
+    when_closed: Callable[[], None] | None = None
 
     def close(self) -> None:
         super().close()
         _open.discard(self)
+        if self.when_closed is not None:
+            self.when_closed()
 
 
 class LedgerInUse(OSError):
@@ -63,6 +69,16 @@ def identity(path: Path | str) -> Identity | None:
     except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino
+
+
+def file_with_log(log: Identity) -> Identity | None:
+    """Return the ledger to which a log belongs that this process has open; None for any other log."""
+    while True:
+        try:
+            return next((connection.leads_to for connection in _open if connection.log == log), None)
+        except RuntimeError:
+            # As in `_is_open`.
+            continue
 
 
 def was_open_at_fork(file: Identity | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -14,10 +15,11 @@ from everytick.errors import FORKED, NO_FILE_HANDLES, ConfigurationError, Ledger
 from everytick.system import system
 from everytick.system.machine import make_private_folder
 
-from . import file_locks, unreadable
+from . import file_locks, log_owner, unreadable
 from .checkpoints import LAST_RESORT, Checkpoints
 from .connections import Connection, one_line
 from .database import VARIABLE, Ledger
+from .log_owner import Log
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -60,21 +62,50 @@ class SqliteLedger(Ledger):
         except OSError as problem:
             raise LedgerError(f"the ledger {self.place} cannot be read: {problem.strerror}") from None
 
-    def connect(self, *, read_only: bool = False, resolving: bool = False) -> sqlite3.Connection:
+    def connect(self, *, read_only: bool = False, resolving: bool = False) -> file_locks.TrackedConnection:
         """Open a connection in autocommit mode.
 
         With `read_only` nothing is ever written, not even an empty file where there was none.
 
         Raises:
+            LedgerUnavailable: another file is in the ledger's place.
             LedgerError: this process was forked while the file was open.
         """
-        if file_locks.was_open_at_fork(self.file_identity()):
-            raise LedgerError(FORKED)
-        mode = "rwc"
+        file = self.file_identity()
+        log, its_file = self._look_at_log()
+        connection = self._open(self._reading_mode(log) if read_only else "rwc", file)
         if read_only:
-            writable = os.access(self.path, os.W_OK) and os.access(self.folder, os.W_OK)
-            # Without the right to write there can be no shared memory, which reading beside a writer needs.
-            mode = "rw" if writable or self._log.exists() else "ro&immutable=1"
+            connection.execute("PRAGMA query_only=ON")
+        else:
+            # WAL: readers and the writer do not wait for each other. FULL: a power cut loses nothing.
+            _use_wal(connection)
+            connection.execute("PRAGMA synchronous=FULL")
+            self._keep_log(connection, its_file if log is Log.OWN else None)
+        if resolving:
+            # Others put the log back for it: see `checkpoints`.
+            connection.execute(f"PRAGMA wal_autocheckpoint={LAST_RESORT}")
+        return connection
+
+    def try_to_write(self, patience: float) -> None:
+        """Begin to write, for so many seconds while another program does, and undo it.
+
+        Raises:
+            sqlite3.OperationalError: it cannot be written.
+            LedgerUnavailable: another file is in the ledger's place.
+        """
+        with closing(self.connect(read_only=True)) as reader:
+            # It holds the file, and by that decides at its end what becomes of the log.
+            reader.execute("SELECT 1 FROM scheduler_ledger_version").fetchall()
+            with closing(self._open("rw", reader.leads_to)) as connection:
+                connection.execute(f"PRAGMA busy_timeout={int(patience * 1_000)}")
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("UPDATE scheduler_ledger_version SET version_num = version_num")
+                connection.execute("ROLLBACK")
+
+    def _open(self, mode: str, file: file_locks.Identity | None) -> file_locks.TrackedConnection:
+        """Open it, if it is the file that was looked at before; None: there was none."""
+        if file_locks.was_open_at_fork(file):
+            raise LedgerError(FORKED)
         connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode={mode}",
             timeout=_BUSY_SECONDS,
@@ -84,17 +115,35 @@ class SqliteLedger(Ledger):
             uri=True,
         )
         file_locks.track(connection, self.path)
+        if file is not None and connection.leads_to != file:
+            # Replaced at this moment. What was only opened leaves the log alone.
+            connection.close()
+            raise LedgerUnavailable(self._replaced())
         connection.text_factory = unreadable.as_text
-        if read_only:
-            connection.execute("PRAGMA query_only=ON")
-        else:
-            # WAL: readers and the writer do not wait for each other. FULL: a power cut loses nothing.
-            _use_wal(connection)
-            connection.execute("PRAGMA synchronous=FULL")
-        if resolving:
-            # Others put the log back for it: see `checkpoints`.
-            connection.execute(f"PRAGMA wal_autocheckpoint={LAST_RESORT}")
         return connection
+
+    def _look_at_log(self) -> tuple[Log, file_locks.Identity | None]:
+        """Return whose the file ending in `-wal` is, and which one it is; refuse another ledger's."""
+        log, its_file = log_owner.find(self._file)
+        if log is Log.ANOTHERS:
+            raise LedgerUnavailable(self._replaced())
+        return log, its_file
+
+    def _reading_mode(self, log: Log) -> str:
+        if log is Log.UNKNOWN:
+            # The last one to close the file puts the log back into it, unless it may not write to it.
+            return "ro"
+        writable = os.access(self.path, os.W_OK) and os.access(self.folder, os.W_OK)
+        # Without the right to write there can be no shared memory, which reading beside a writer needs.
+        return "rw" if writable or log is Log.OWN else "ro&immutable=1"
+
+    def _keep_log(self, connection: file_locks.TrackedConnection, noted: file_locks.Identity | None) -> None:
+        """Note that the log belongs to the file of a connection, unless it is the one that is `noted`."""
+        file = self._file
+        connection.log = file_locks.identity(f"{file}-wal")
+        connection.when_closed = functools.partial(log_owner.closed, file)
+        if connection.log is not None and connection.log != noted:
+            log_owner.note(file, connection.log)
 
     def copy_to(self, target: Path) -> None:
         """Copy it to a file by SQLite's online backup: consistent, while it is written to.
@@ -158,7 +207,7 @@ class SqliteLedger(Ledger):
     def sizes(self) -> dict[str, int]:
         """Return the bytes of the file and, as `wal`, of what was committed last."""
         sizes = {}
-        for name, path in (("ledger", self.path), ("wal", self._log)):
+        for name, path in (("ledger", self.path), ("wal", Path(f"{self._file}-wal"))):
             try:
                 sizes[name] = path.stat().st_size
             except OSError:
@@ -176,8 +225,9 @@ class SqliteLedger(Ledger):
 
     def damaged(self, problem: object) -> str:
         return (
-            f"the ledger {self.place} is damaged or not an SQLite file ({problem}); it was left as it"
-            " is: put a backup in its place, or move it away to begin with an empty ledger"
+            f"the ledger {self.place} is damaged or not an SQLite file ({problem}); it was left as it is:"
+            " move it away, together with the files ending in -wal and -shm, and put a backup in its place or"
+            " begin with an empty ledger"
         )
 
     def is_damage(self, problem: BaseException) -> bool:
@@ -185,8 +235,17 @@ class SqliteLedger(Ledger):
         return type(problem) is sqlite3.DatabaseError
 
     @property
-    def _log(self) -> Path:
-        return self.path.with_name(f"{self.path.name}-wal")
+    def _file(self) -> str:
+        """The path to the file itself, beside which SQLite has its other files."""
+        return os.path.realpath(self.path) if os.path.islink(self.path) else os.path.abspath(self.path)
+
+    def _replaced(self) -> str:
+        name = os.path.basename(self._file)
+        return (
+            f"{name}-wal has the newest commits of another file than the ledger {self.place} that is there"
+            f" now: put that very file back, or stop the application and move {name}-wal and {name}-shm away,"
+            " to where that file is"
+        )
 
     def _guard(self, action: Callable[[], T]) -> T:
         try:
@@ -207,6 +266,8 @@ class SqliteLedger(Ledger):
         return "is held by another program"
 
     def _make_place(self) -> None:
+        # Before there is a file for it.
+        self._look_at_log()
         what = f"the ledger's folder {self.folder} cannot be made"
         try:
             # For this user alone: who writes the ledger decides what runs. SQLite gives the files beside it

@@ -314,11 +314,17 @@ class Writer:
 
     def _check_file(self) -> None:
         """Refuse to go on writing into a file that is no longer the ledger (R12)."""
+        if self._ledger.file_identity() != self._file:
+            raise Unavailable(
+                f"{self._ledger} was removed or replaced: put the very file back; for another one stop the"
+                " application, move the files ending in -wal and -shm away, and start it"
+            )
         log = self._ledger.log_identity()
         self._log = self._log or log
-        if self._ledger.file_identity() != self._file or log != self._log:
+        if log != self._log:
             raise Unavailable(
-                f"{self._ledger} was removed or replaced: put it back, or stop and start the application"
+                f"a file beside {self._ledger}, ending in -wal or -shm, was removed or replaced: put it back,"
+                " or stop and start the application"
             )
 
     def _postpone(self, batch: list[_Task], problem: Exception) -> None:

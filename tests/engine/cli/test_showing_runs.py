@@ -368,6 +368,27 @@ def test_a_ledger_that_is_replaced_ends_the_following(history: AsyncIOScheduler)
         list(followed)
 
 
+def test_a_ledger_that_is_replaced_just_before_a_look_ends_it_at_once(history: AsyncIOScheduler) -> None:
+    path, asked = history.ledger.path, 0
+
+    def replace() -> bool:
+        """Called before each look: the third time one look is over, and the next one finds news."""
+        nonlocal asked
+        asked += 1
+        if asked == 4:
+            write(history.ledger, "scheduler_runs", [run("a", None, due_us=ticks.now())])
+            path.rename(path.with_suffix(".old"))
+            with closing(sqlite3.connect(path)) as other:
+                other.execute("CREATE TABLE another (x)")
+        return asked > 6
+
+    # A process that lives has the one open that was there.
+    with closing(history.ledger.connect()):
+        followed = follow(history.ledger, RunFilter(since=BEGIN), replace)
+        with pytest.raises(LedgerError, match="was removed or replaced"):
+            list(followed)
+
+
 def test_following_ends_after_as_many_as_are_wanted(history: AsyncIOScheduler) -> None:
     printed = ask(history, "runs", "--follow", "--since", "2026-03-01", "--limit", "2")
     lines = printed.splitlines()

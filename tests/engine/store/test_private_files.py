@@ -30,7 +30,7 @@ def test_a_new_ledger_is_its_users_alone(tmp_path: Path) -> None:
             connection.execute("COMMIT")
             assert rights(tmp_path / "data") == "0o700"
             files = sorted(file.name for file in (tmp_path / "data").iterdir())
-            assert files == ["ledger.db", "ledger.db-shm", "ledger.db-wal"]
+            assert files == ["ledger.db", "ledger.db-shm", "ledger.db-wal", "ledger.db-wal-of"]
             assert {rights(tmp_path / "data" / name) for name in files} == {"0o600"}
     finally:
         os.umask(before)
