@@ -15,7 +15,7 @@ import pytest
 from application import Application
 from bodies import deploy, doomed, entered, kill, marks, more
 from inside import covered, without_a_hole
-from sinks import free_port
+from ports import free_port
 from waiting import wait_for
 
 pytestmark = pytest.mark.full

@@ -87,7 +87,9 @@ class SqliteLedger(Ledger):
         return connection
 
     def try_to_write(self, patience: float) -> None:
-        """Begin to write, for so many seconds while another program does, and undo it.
+        """Begin to write, and undo it.
+
+        patience: for how many seconds it waits for another program that writes.
 
         Raises:
             sqlite3.OperationalError: it cannot be written.
