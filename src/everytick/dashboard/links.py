@@ -116,7 +116,10 @@ def port_file(folder: Path) -> Path:
 def keep_port(path: Path, port: int) -> None:
     """Write down a port; a warning if that cannot be done."""
     try:
-        path.write_text(f"{port}\n", encoding="utf-8")
+        # One that is there may be a link of somebody who may write here as well.
+        path.unlink(missing_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(f"{port}\n")
     except OSError as problem:
         logger.warning("dashboard: its port cannot be kept in {}: {}", path, problem.strerror)
 

@@ -14,7 +14,7 @@ from everytick.errors import FORKED, NO_FILE_HANDLES, ConfigurationError, Ledger
 from everytick.system import system
 from everytick.system.machine import make_private_folder
 
-from . import file_locks, unreadable
+from . import file_locks, file_owners, unreadable
 from .checkpoints import LAST_RESORT, Checkpoints
 from .connections import Connection, one_line
 from .database import VARIABLE, Ledger
@@ -66,8 +66,10 @@ class SqliteLedger(Ledger):
         With `read_only` nothing is ever written, not even an empty file where there was none.
 
         Raises:
-            LedgerError: this process was forked while the file was open.
+            LedgerError: this process was forked while the file was open, or another user may have put it
+                there.
         """
+        file_owners.refuse_planted(self.path)
         if file_locks.was_open_at_fork(self.file_identity()):
             raise LedgerError(FORKED)
         mode = "rwc"
@@ -103,6 +105,7 @@ class SqliteLedger(Ledger):
         is there keeps its rights.
         """
         make_private_folder(target.parent)
+        file_owners.refuse_planted(target)
         target.touch(mode=0o600)
         with closing(self.connect(read_only=True)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
@@ -206,7 +209,12 @@ class SqliteLedger(Ledger):
     def _why_held(self, problem: Exception) -> str:
         return "is held by another program"
 
+    def remarks(self) -> list[str]:
+        others = "; ".join(file_owners.who_else_writes(self.folder))
+        return [f"{others}: have the ledger in a folder of its user's own ({VARIABLE})"] if others else []
+
     def _make_place(self) -> None:
+        file_owners.refuse_planted(self.path)
         what = f"the ledger's folder {self.folder} cannot be made"
         try:
             # For this user alone: who writes the ledger decides what runs. SQLite gives the files beside it
