@@ -47,17 +47,25 @@ def refuse_file(path: Path, what: str) -> None:
     Taken are those of this user, of root, and of the owner of the folder, unless that may be planted itself.
     Of a link the same is asked as of its file. what: names it in the error.
     """
-    if os.name != "posix":
-        return
     for place in dict.fromkeys((path, _real(path))):
-        found = _look(place)
-        if found is not None and found.st_uid not in _trusted_in(_real(place.parent)):
-            owner = name_of_user(found.st_uid)
-            raise LedgerError(
-                f"{what} is not opened: {place} belongs to the user {owner}, who may have put it there for"
-                " this process to take; move it away, or, if it is trusted, run this as that user, or give"
-                " that user the folder"
-            )
+        _refuse(place, what)
+
+
+def refuse_link(path: Path, what: str) -> None:
+    """Raise LedgerError if a file is written through a link that another user may have put there."""
+    if path.is_symlink():
+        _refuse(path, what)
+
+
+def _refuse(place: Path, what: str) -> None:
+    found = _look(place) if os.name == "posix" else None
+    if found is not None and found.st_uid not in _trusted_in(_real(place.parent)):
+        owner = name_of_user(found.st_uid)
+        raise LedgerError(
+            f"{what} is not opened: {place} belongs to the user {owner}, who may have put it there for"
+            " this process to take; move it away, or, if it is trusted, run this as that user, or give"
+            " that user the folder"
+        )
 
 
 def who_else_writes(folder: Path, user: int | None = None) -> Iterator[str]:

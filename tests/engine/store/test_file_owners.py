@@ -8,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from everytick import LedgerError
+from everytick import AsyncIOScheduler, LedgerError
 from everytick.dashboard.authentication import open_authenticator
 from everytick.dashboard.links import keep_port, kept_port
 from everytick.dashboard.settings import DashboardSettings
 from everytick.doctor.storage import examine_file
 from everytick.store import file_owners
 from everytick.store.sqlite import SqliteLedger
+
+from histories import ask
 
 BOB = 4_000_123
 ALICE = 4_000_124
@@ -139,6 +141,22 @@ def test_the_port_of_a_dashboard_is_not_written_through_a_link(ledger: SqliteLed
     keep_port(ledger.folder / "dashboard.port", 8_787)
     assert (tmp_path / "profile").read_text() == "mine"
     assert kept_port(ledger.folder / "dashboard.port") == 8_787
+
+
+def test_metrics_are_not_written_through_a_link_of_another_user(
+    scheduler: AsyncIOScheduler, given: Given, tmp_path: Path
+) -> None:
+    target, link = tmp_path / "profile", tmp_path / "scheduler.prom"
+    target.write_text("mine")
+    link.symlink_to(target)
+    given(link, BOB)
+    with pytest.raises(LedgerError, match=f"{link} is not opened: .* belongs to the user {BOB}"):
+        ask(scheduler, "metrics", "--output", str(link))
+    assert target.read_text() == "mine"
+    # A link of one's own is followed, as to a folder of node_exporter.
+    given(link, os.geteuid())
+    ask(scheduler, "metrics", "--output", str(link))
+    assert "scheduler_ledger_up" in target.read_text()
 
 
 def test_the_owner_of_the_folder_is_trusted_with_its_files(ledger: SqliteLedger, given: Given) -> None:
