@@ -66,6 +66,18 @@ NO_FILE_HANDLES = (
     "no file handle is left for this process: raise its limit (`ulimit -n`, or LimitNOFILE= in a unit)"
 )
 
+# What Python says where the system gives no thread.
+_NO_THREAD = "can't start new thread"
+NO_THREADS = (
+    "no thread is left for this process: raise its limit (`ulimit -u`, TasksMax= in a unit, or the limit of"
+    " processes of a container)"
+)
+
+
+def lacks_threads(problem: BaseException) -> bool:
+    """Return whether something failed because this process, or its user, can begin no more threads."""
+    return isinstance(problem, RuntimeError) and str(problem) == _NO_THREAD
+
 
 def lacks_file_handles(problem: BaseException) -> bool:
     """Return whether something failed because this process, or the system, can open no more files."""

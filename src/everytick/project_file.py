@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigurationError, nearest
+from .system.machine import name_of_user
 
 # The keys that `[tool.everytick]` may have.
 _KEYS = ("app", "settings", "logging", "name", "timezone")
@@ -87,21 +88,12 @@ def _stranger(path: Path) -> str | None:
     """Return the owner of a file or a folder, also of a link to it; None for this user and the superuser."""
     for owner in _owners(path):
         if owner not in (0, os.geteuid()):
-            return _name_of(owner)
+            return name_of_user(owner)
     return None
 
 
 def _owners(path: Path) -> tuple[int, int]:
     return path.lstat().st_uid, path.stat().st_uid
-
-
-def _name_of(owner: int) -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(owner).pw_name
-    except KeyError:
-        return str(owner)
 
 
 def _table(file: Path | None, project: dict[str, Any], name: str) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from everytick import AsyncIOScheduler, ScheduleError
+from everytick.telemetry import health
 
 from application import Application, Running
 from bodies import deploy, entered, kill, let, marks
+from inside import log as log
 from inside import overlaps, rows, rows_of, scheduler_settings, until
 from waiting import wait_for
 
@@ -78,6 +80,49 @@ async def test_a_process_keeps_its_own_queues_and_hands_over_the_others(tmp_path
             await until(lambda: {"here", "mail"} <= {row["job_id"] for row in rows(scheduler, "succeeded")})
             await until(lambda: "there" in {row["job_id"] for row in rows(scheduler)})
         assert {row["state"] for row in rows_of(scheduler, "there")} <= {"queued", "skipped"}
+
+
+async def test_a_queue_that_no_job_has_is_told_at_the_start_and_by_health(
+    tmp_path: Path, log: list[str]
+) -> None:
+    # As by a typing error: nothing that it claims ever runs.
+    with scheduler_settings(tmp_path, SCHEDULER_QUEUES="nope"):
+        scheduler = AsyncIOScheduler()
+        scheduler.add_job(print, "interval", seconds=0.3, id="job")
+        scheduler.add_job(print, "interval", hours=5, id="other", queue="reports")
+        async with scheduler:
+            told = [line.strip() for line in log if "SCHEDULER_QUEUES" in line]
+            assert told == ["SCHEDULER_QUEUES: no job has the queue nope; the jobs' are default, reports"]
+            await until(lambda: len(overlaps(scheduler)) >= 2)
+            found = health.check(scheduler.ledger)
+            assert [problem.sentence for problem in found.problems] == [
+                "no process that is up serves the queue default: the runs of 1 job wait there",
+                "no process that is up serves the queue reports: the runs of 1 job wait there",
+            ]
+        skips = {line.strip() for line in log if line.startswith("skipped: an earlier run")}
+        assert skips == {
+            "skipped: an earlier run was not over yet, or waits for a worker that serves its queue, default,"
+            " and max_instances=1"
+        }
+
+
+async def test_health_remarks_on_a_queue_that_nothing_serves_while_others_go_on(
+    tmp_path: Path, log: list[str]
+) -> None:
+    with scheduler_settings(tmp_path, SCHEDULER_QUEUES="default"):
+        scheduler = AsyncIOScheduler()
+        scheduler.add_job(print, "interval", hours=5, id="job")
+        scheduler.add_job(print, "interval", hours=5, id="other", queue="reports")
+        async with scheduler:
+            found = health.check(scheduler.ledger)
+        assert found.ready
+        [remark] = found.remarks
+        assert (
+            remark.sentence == "no process that is up serves the queue reports: the runs of 1 job wait there"
+        )
+        assert "other" not in remark.outline
+        assert "reports" not in remark.outline
+    assert not [line for line in log if "SCHEDULER_QUEUES" in line]
 
 
 def test_a_queue_has_a_name(tmp_path: Path) -> None:

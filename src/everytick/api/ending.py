@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import os
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from everytick import standard_streams
 from everytick.engine.children import of_multiprocessing
-from everytick.engine.tasks import OwnTask
+from everytick.engine.tasks import OwnTask, RunTask
 from everytick.system import HANGUP_SIGNAL, STOP_SIGNALS, at_end_of_program, end_of_children, system
+from everytick.system.threads import ASIDE
 from loguru import logger
 
 # How long the interpreter may take for its end, in seconds: when a thread or process holds it up, and when
@@ -26,6 +29,8 @@ _CLEAN_UP = 10.0
 _LAST_LINE, _LAST_THINGS = 1.0, 3.0
 # Made before there is no memory for it.
 _NO_MEMORY_LINE = b"error: ended: no memory is left\n"
+# Where the code of the scheduler itself is.
+_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 # Set when the main thread has come to the end of the program.
 _program_is_over = system.event()
 at_end_of_program(_program_is_over.set)
@@ -145,18 +150,22 @@ class Guard:
                 name = task.get_name() if task else "something outside of any task"
                 end(1, f"ended without waiting for runs: {name} blocks the event loop")
             if system.monotonic() >= self._ends_at and not self._over.is_set():
-                end(1, f"ended, although jobs hold up the end: {_listed(self._loop)}")
+                end(1, _why_not_over(self._loop))
             self._over.wait(1.0)
 
     def _answers(self, patience: float) -> bool:
         """Return whether the event loop, or the end of the program behind it, goes on."""
-        answered = system.event()
-        try:
-            self._loop.call_soon_threadsafe(answered.set)
-        except RuntimeError:
-            # It is closed.
-            return True
-        return answered.wait(patience)
+        return answers(self._loop, patience)
+
+
+def answers(loop: asyncio.AbstractEventLoop, patience: float) -> bool:
+    """Return whether an event loop goes on, for which it has some seconds, or is closed. From any thread."""
+    answered = system.event()
+    try:
+        loop.call_soon_threadsafe(answered.set)
+    except RuntimeError:
+        return True
+    return answered.wait(patience)
 
 
 def end_in_time(guard: Guard, ends_at: float, in_a_hurry: bool) -> None:
@@ -200,18 +209,52 @@ def _end_what_is_left(loop: asyncio.AbstractEventLoop) -> None:
     end(1, f"ended, although a job had left behind what goes on: {_listed(loop)}")
 
 
+# Where no job holds up the end, only what the scheduler itself has to write down can.
+NOT_WRITTEN = "the ledger does not answer, so the outcomes that it lacks are not written"
+
+
+def _why_not_over(loop: asyncio.AbstractEventLoop) -> str:
+    if left := _left_behind(loop):
+        return f"ended, although jobs hold up the end: {', '.join(left)}"
+    return f"ended, although the schedule has not stopped: {NOT_WRITTEN}"
+
+
+def tell_why_not_over(loop: asyncio.AbstractEventLoop) -> None:
+    """Log why a schedule has not stopped when the program ends. Blocks for some seconds at most."""
+    if answers(loop, _HELD_UP):
+        logger.error("{}", _why_not_over(loop))
+    else:
+        logger.error("a coroutine blocks the event loop of the jobs: the program ends without its runs")
+
+
 def _listed(loop: asyncio.AbstractEventLoop) -> str:
     return ", ".join(_left_behind(loop)) or "something that is neither a thread nor a process"
 
 
 def _left_behind(loop: asyncio.AbstractEventLoop) -> list[str]:
     """Return what jobs left behind that the interpreter waits for at its end."""
-    threads = [it for it in threading.enumerate() if not it.daemon and it is not threading.main_thread()]
+    own = (threading.main_thread().name, ASIDE)
+    threads = [it for it in threading.enumerate() if not it.daemon and it.name not in own]
     found = [f"the process {child.name}" for child in of_multiprocessing()]
     found += [f"the thread {thread.name}" for thread in threads]
     try:
-        tasks = [task.get_coro() for task in asyncio.all_tasks(loop) if not isinstance(task, OwnTask)]
+        tasks = [task for task in asyncio.all_tasks(loop) if not _is_own(task)]
     except RuntimeError:
         # They change meanwhile.
         tasks = []
-    return found + [f"a task of {getattr(work, '__qualname__', type(work).__name__)}" for work in tasks]
+    return found + [_named(task) for task in tasks]
+
+
+def _named(task: asyncio.Task[Any]) -> str:
+    if isinstance(task, RunTask):
+        return task.get_name()
+    work = task.get_coro()
+    return f"a task of {getattr(work, '__qualname__', type(work).__name__)}"
+
+
+def _is_own(task: asyncio.Task[Any]) -> bool:
+    """Return whether a task is the scheduler's own, such as its stop, and no run of a job."""
+    if isinstance(task, RunTask):
+        return False
+    code = getattr(task.get_coro(), "cr_code", None)
+    return isinstance(task, OwnTask) or (code is not None and code.co_filename.startswith(_PACKAGE))

@@ -30,7 +30,7 @@ from everytick.system import (
 )
 from loguru import logger
 
-from .ending import Guard, end_after_program
+from .ending import Guard, end_after_program, tell_why_not_over
 from .scheduler import CLEAN_UP, MOMENT, AsyncIOScheduler, in_spite_of_jobs
 from .service import run_alone, run_to_the_end, start_line
 
@@ -104,7 +104,7 @@ class _OwnLoop(AsyncIOScheduler):
             self._loop.call_soon_threadsafe(self._hurry.set)
             ended.wait(CLEAN_UP)
         if not ended.is_set():
-            logger.error("a coroutine blocks the event loop of the jobs: the program ends without its runs")
+            tell_why_not_over(self._loop)
 
     def _prepare(self) -> Process:
         # After a shutdown that did not wait.

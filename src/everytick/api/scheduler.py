@@ -30,7 +30,7 @@ from everytick.notify.notifier import Notifier
 from everytick.system import at_end_of_program, system
 from everytick.telemetry import spans
 from everytick.text.instants import when
-from everytick.text.wording import counted
+from everytick.text.wording import counted, cut_list
 from loguru import logger
 
 from .control import declared_job
@@ -319,6 +319,11 @@ class AsyncIOScheduler(Standing, DurableOnly):
         self.registration = found = process.open(is_whole=not self._declares_late)
         for sentence in self.ledger.remarks():
             logger.warning("{}", sentence)
+        queues = {job.options.queue for job in process.jobs.values()}
+        for queue in self.settings.role.without_a_job(queues) if queues else ():
+            logger.warning(
+                "SCHEDULER_QUEUES: no job has the queue {}; the jobs' are {}", queue, cut_list(sorted(queues))
+            )
         if found.lost:
             logger.warning("recorded as lost: {} of a process that died", counted(found.lost, "run"))
         added = set(found.added)

@@ -44,8 +44,8 @@ def dashboard(
 
     chosen = dashboard_settings()
     if link:
-        address = sign_in_link(chosen)
         try:
+            address = sign_in_link(chosen)
             trouble = trouble_with(address)
         except NoProofError as problem:
             print_aside(f"error: {problem}")

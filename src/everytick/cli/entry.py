@@ -11,7 +11,14 @@ from typing import Any
 import typer
 from everytick.app import Application, register
 from everytick.command_line import as_called
-from everytick.errors import NO_FILE_HANDLES, ConfigurationError, LedgerError, lacks_file_handles
+from everytick.errors import (
+    NO_FILE_HANDLES,
+    NO_THREADS,
+    ConfigurationError,
+    LedgerError,
+    lacks_file_handles,
+    lacks_threads,
+)
 
 from . import dashboard, program
 from .groups import called
@@ -38,6 +45,8 @@ def run(application: Application | None, name: str | None) -> None:
     except LedgerError as problem:
         _stop(problem, 1)
     except Exception as problem:
+        if lacks_threads(problem):
+            _stop(LedgerError(NO_THREADS), 1)
         if not _is_asked_to_complete():
             raise
         # Typer takes for granted what its script sets, such as COMP_WORDS.

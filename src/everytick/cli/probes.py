@@ -74,6 +74,7 @@ def metrics(
     """
     from everytick.errors import ConfigurationError, LedgerError
     from everytick.ledger import open_ledger
+    from everytick.store.file_owners import refuse_link
     from everytick.telemetry.metrics import Metrics
 
     if output is not None and (not output or Path(output).is_dir()):
@@ -82,6 +83,7 @@ def metrics(
     if output is None:
         print(text, end="")
         return
+    refuse_link(Path(output), output)
     try:
         _write(text, Path(output))
     except OSError as problem:

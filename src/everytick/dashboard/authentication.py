@@ -19,6 +19,7 @@ from pathlib import Path
 
 from everytick.errors import LedgerError
 from everytick.masking import hide
+from everytick.store.file_owners import refuse_file
 from everytick.system import system
 from everytick.system.machine import make_private_folder
 from everytick.text.wording import one_line
@@ -291,6 +292,7 @@ def _kept_token(path: Path) -> tuple[str, bool]:
     try:
         # As the ledger does, which may come into it only later.
         make_private_folder(path.parent)
+        refuse_file(path, f"the dashboard's token {path}")
         made = _make_token(path)
         token = _patiently_read(path)
         if os.name == "posix" and path.stat().st_mode & 0o077:

@@ -15,7 +15,7 @@ from everytick.ledger import open_ledger
 from everytick.system import system
 from loguru import logger
 
-from .authentication import PROOF, Authenticator, listener, open_authenticator
+from .authentication import PROOF, Authenticator, listener, open_authenticator, token_file
 from .settings import DashboardSettings
 
 # How long a dashboard may take to answer. One on a busy machine takes a moment.
@@ -41,10 +41,17 @@ class SignInLink:
 def sign_in_link(chosen: DashboardSettings) -> SignInLink:
     """Return the link to the dashboard of this application. Serves nothing.
 
+    Makes no token: one that root made would not be the service's to read, and nobody would know it.
+
     Raises:
-        LedgerError: the token cannot be kept beside the ledger.
+        LedgerError: the token beside the ledger cannot be read.
+        NoProofError: there is none.
     """
     folder = open_ledger().folder
+    if not chosen.scheduler_dashboard_token.get_secret_value() and not token_file(folder).exists():
+        raise NoProofError(
+            f"no dashboard of this ledger has made its token yet, so there is no link: {_serving()}"
+        )
     authenticator, token, _made = open_authenticator(chosen, folder)
     port, kept = chosen.scheduler_dashboard_port, kept_port(port_file(folder))
     if kept is not None and _is_listened_on(chosen.scheduler_dashboard_host, kept):
@@ -72,9 +79,8 @@ def trouble_with(link: SignInLink) -> str | None:
     try:
         connection.connect()
     except OSError:
-        serving = f"{typed('run')} serves it, or {typed('dashboard')}"
         raise NoProofError(
-            f"no dashboard answers at http://{link.place} now, so there is no link: {serving}; the token:"
+            f"no dashboard answers at http://{link.place} now, so there is no link: {_serving()}; the token:"
             f" {link.authenticator.where}"
         ) from None
     try:
@@ -97,6 +103,10 @@ def trouble_with(link: SignInLink) -> str | None:
     return None
 
 
+def _serving() -> str:
+    return f"{typed('run')} serves it, or {typed('dashboard')}"
+
+
 def _proves(link: SignInLink, connection: http.client.HTTPConnection, host: str) -> bool:
     where, nonce = listener(*connection.sock.getpeername()[:2]), system.new_token(24)
     asked = urlencode({"nonce": nonce, "question": link.authenticator.question(where, nonce)})
@@ -116,7 +126,10 @@ def port_file(folder: Path) -> Path:
 def keep_port(path: Path, port: int) -> None:
     """Write down a port; a warning if that cannot be done."""
     try:
-        path.write_text(f"{port}\n", encoding="utf-8")
+        # One that is there may be a link of somebody who may write here as well.
+        path.unlink(missing_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(f"{port}\n")
     except OSError as problem:
         logger.warning("dashboard: its port cannot be kept in {}: {}", path, problem.strerror)
 

@@ -11,7 +11,7 @@ from everytick.app import typed, typed_for
 from everytick.model import ticks
 from everytick.model.group_limits import SETTING
 from everytick.model.job_filter import DISABLED, ENABLED
-from everytick.model.roles import DEFAULT_QUEUE
+from everytick.model.roles import unserved
 from everytick.read.known_job import jobs_due, jobs_in_force, read_jobs
 from everytick.read.not_in_force import settings_not_in_force, who_claims
 from everytick.read.outages import outages
@@ -143,12 +143,8 @@ def _unserved(connection: Reader, processes: Sequence[Process]) -> Iterator[Find
     roles = [process.role for process in processes if process.is_up]
     if not roles or any(role.runs and not role.queues for role in roles):
         return
-    lacking: dict[str, list[str]] = {}
-    for job in jobs_in_force(connection):
-        name = job.row.queue or DEFAULT_QUEUE
-        if not any(role.serves(name) for role in roles):
-            lacking.setdefault(name, []).append(job.id)
-    for queue, job_ids in sorted(lacking.items()):
+    queues = {job.id: job.row.queue for job in jobs_in_force(connection)}
+    for queue, job_ids in unserved(queues, roles).items():
         number = counted(len(job_ids), "job")
         what = f"no process that is up serves the queue {queue}: the runs of {number} wait there"
         yield Finding(

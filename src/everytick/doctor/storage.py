@@ -14,7 +14,9 @@ from pathlib import Path
 from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.store import unreadable
-from everytick.store.database import REVISION
+from everytick.store.database import REVISION, VARIABLE
+from everytick.store.file_locks import BESIDE
+from everytick.store.file_owners import who_else_writes
 from everytick.store.querying import Reader
 from everytick.store.sqlite import SqliteLedger
 from everytick.system import system
@@ -53,7 +55,7 @@ _REMOTE = re.compile(
 def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
     """Return whether a ledger in a file can be read, and findings on it."""
     place = str(ledger.path)
-    found = [*_place(ledger.path)]
+    found = [*_place(ledger.path), *_folder(ledger.path)]
     try:
         if not ledger.exists():
             what = "there is no ledger yet: the first start makes one"
@@ -63,6 +65,9 @@ def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
         return False, [*found, Finding("error", "ledger", str(problem), place, None)]
     found += _writable(ledger.path)
     found += _rights(ledger.path)
+    for end in BESIDE:
+        # SQLite gives them the rights of the ledger.
+        found += _rights(Path(f"{ledger.path}{end}"), ledger.path.stat().st_mode)
     found += _size(ledger.path)
     if revision != REVISION:
         return False, [*found, of_another_version(revision, place)]
@@ -155,9 +160,17 @@ def _writable(path: Path) -> Iterator[Finding]:
             yield Finding("error", "ledger", what, str(place), "the right to write, for the scheduler's user")
 
 
-def _rights(path: Path) -> Iterator[Finding]:
-    """Tell of a file that others may read or write: an older version made it so, or somebody did."""
-    rights, folder = (place.stat().st_mode for place in (path, path.parent))
+def _rights(path: Path, told: int = 0) -> Iterator[Finding]:
+    """Tell of a file that others may read or write: an older version made it so, or somebody did.
+
+    told: rights that were told of already.
+    """
+    try:
+        rights, folder = (place.stat().st_mode for place in (path, path.parent))
+    except FileNotFoundError:
+        # Those beside the ledger go with the last process that has it open.
+        return
+    rights &= ~told
     # Who may not pass through the folder gets to no file in it.
     others = [who for who, passes in ((0o070, 0o010), (0o007, 0o001)) if rights & who and folder & passes]
     if os.name != "posix" or not others:
@@ -168,6 +181,15 @@ def _rights(path: Path) -> Iterator[Finding]:
     what = f"{path} can be {'written' if writable else 'read'} by {who}: {why}"
     right = f"chmod go= {shlex.quote(str(path))}, if nobody else is meant to"
     yield Finding("warning" if writable else "note", "rights", what, str(path), right)
+
+
+def _folder(path: Path) -> Iterator[Finding]:
+    """Tell of others who may put files in the place of the ledger, or beside it."""
+    # Root looks after the ledger of another user, whose folder it should be.
+    user = path.stat().st_uid if os.name == "posix" and os.geteuid() == 0 and path.exists() else None
+    for what in who_else_writes(path.parent, user):
+        right = f"a folder of the user's own, by {VARIABLE}, or fewer rights (chmod go-w)"
+        yield Finding("warning", "rights", what, str(path.parent), right)
 
 
 def _size(path: Path) -> Iterator[Finding]:

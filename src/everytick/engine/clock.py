@@ -339,8 +339,12 @@ class Clock:
         job = answer.decision.job
         if answer.overlapped:
             most = job.options.max_instances
+            earlier = "was not over yet"
+            if not self._me.role.serves(queue := job.options.queue):
+                # Whether it has begun is known where it runs.
+                earlier = f"was not over yet, or waits for a worker that serves its queue, {queue}"
             log = logger.bind(job=job.id)
-            log.warning("skipped: an earlier run was not over yet, and max_instances={}", most)
+            log.warning("skipped: an earlier run {}, and max_instances={}", earlier, most)
             self._listeners.overlapped(job.id, answer.overlapped)
         skips = answer.decision.skip
         if skips:

@@ -196,6 +196,11 @@ def _of_row(account: Account, row: Any, tick: int | None = None) -> None:
     its_tick = row.tick_us if tick is None and row.last_tick_us is None else tick
     if its_tick is not None:
         _odd_time(account, its_tick)
+    if (lack := unreadable.what_a_run_lacks(row)) is not None:
+        account.rest_on(row)
+        account.verdict = "unreadable"
+        account.say(f"{lack}; {unreadable.HOW_TO_MEND}")
+        return
     describe(account, row, tick)
     if its_tick is not None:
         _standing_in(account, its_tick)

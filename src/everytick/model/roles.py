@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 DEFAULT_QUEUE = "default"
@@ -36,6 +37,10 @@ class Role:
         """Return whether runs of a queue may begin here."""
         return self.name != "scheduler" and (not self.queues or queue in self.queues)
 
+    def without_a_job(self, queues: Iterable[str]) -> list[str]:
+        """Return the queues that this process is to take runs of and that are none of some jobs' queues."""
+        return sorted(set(self.queues) - set(queues)) if self.runs else []
+
     @staticmethod
     def kept(name: str | None, queues: str | None) -> Role:
         """Return the role that the ledger keeps of a process in two columns."""
@@ -47,6 +52,20 @@ class Role:
 
 
 ALL = Role()
+
+
+def unserved(queues: Mapping[str, str | None], roles: Iterable[Role]) -> dict[str, list[str]]:
+    """Return the queues that none of some processes serves, each with its jobs.
+
+    queues: by job the name of its queue; None for the default one.
+    """
+    found: dict[str, list[str]] = {}
+    known = list(roles)
+    for job_id, queue in queues.items():
+        name = queue or DEFAULT_QUEUE
+        if not any(role.serves(name) for role in known):
+            found.setdefault(name, []).append(job_id)
+    return dict(sorted(found.items()))
 
 
 def check_queue(name: object) -> str:

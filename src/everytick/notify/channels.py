@@ -126,7 +126,6 @@ def load(settings: SchedulerSettings, application: str) -> list[Channel]:
             logger.addFilter(_overhear)
     # By name, since the application's types must hold without it too.
     apprise = import_module("apprise")
-    bounded_answers.install()
     unique = list(dict.fromkeys(addresses))
     for address in unique:
         hide(address)

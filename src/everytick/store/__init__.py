@@ -7,6 +7,7 @@ Where it is:
 - `sqlite`, `checkpoints`: the ledger as a file
 - `file_locks`: who else of the process must not open that file
 - `log_owner`: which file the one with its newest commits belongs to
+- `file_owners`: which other users can put files in the place of a ledger, or beside it
 - `postgres`, `postgres_connection`, `postgres_url`: the ledger on a server
 - `connections`: what the operations ask of a connection, and transactions
 - `locking`: which rows a transaction locks on a server, and in which order

@@ -15,7 +15,7 @@ from everytick.errors import FORKED, NO_FILE_HANDLES, ConfigurationError, Ledger
 from everytick.system import system
 from everytick.system.machine import make_private_folder
 
-from . import file_locks, log_owner, unreadable
+from . import file_locks, file_owners, log_owner, unreadable
 from .checkpoints import LAST_RESORT, Checkpoints
 from .connections import Connection, one_line
 from .database import VARIABLE, Ledger
@@ -69,8 +69,10 @@ class SqliteLedger(Ledger):
 
         Raises:
             LedgerUnavailable: another file is in the ledger's place.
-            LedgerError: this process was forked while the file was open.
+            LedgerError: this process was forked while the file was open, or another user may have put it
+                there.
         """
+        file_owners.refuse_planted(self.path)
         file = self.file_identity()
         log, its_file = self._look_at_log()
         connection = self._open(self._reading_mode(log) if read_only else "rwc", file)
@@ -154,6 +156,7 @@ class SqliteLedger(Ledger):
         is there keeps its rights.
         """
         make_private_folder(target.parent)
+        file_owners.refuse_planted(target)
         target.touch(mode=0o600)
         with closing(self.connect(read_only=True)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
@@ -267,7 +270,12 @@ class SqliteLedger(Ledger):
     def _why_held(self, problem: Exception) -> str:
         return "is held by another program"
 
+    def remarks(self) -> list[str]:
+        others = "; ".join(file_owners.who_else_writes(self.folder))
+        return [f"{others}: have the ledger in a folder of its user's own ({VARIABLE})"] if others else []
+
     def _make_place(self) -> None:
+        file_owners.refuse_planted(self.path)
         # Before there is a file for it.
         self._look_at_log()
         what = f"the ledger's folder {self.folder} cannot be made"

@@ -57,6 +57,14 @@ WHERE (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
   AND NOT ({_within("attempt")} AND {_within("crashes")})
 LIMIT :limit
 """
+# What the row of a run has: where the first column has one of these values (or any), there is the last one.
+_NEEDED: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("kind", ("scheduled",), "tick_us"),
+    ("kind", ("backfill",), "for_tick_us"),
+    ("state", ("skipped",), "finished_us"),
+    ("reason", ("outage", "paused", "disabled"), "tick_us"),
+    ("last_tick_us", (), "tick_us"),
+)
 _FEW = 10
 # How many rows are looked at between two looks at the clock.
 PIECE = 20_000
@@ -101,6 +109,25 @@ class _Column(NamedTuple):
 # Text that is no UTF-8 is shown with a sign in the place of each byte that is none. Each text that a
 # statement returns goes through this: `str` with its arguments by their names takes twice as long.
 as_text = methodcaller("decode", "utf-8", "replace")
+
+
+def what_a_run_lacks(row: Any) -> UnreadableRow | None:
+    """Return what a row of runs lacks without which nothing can be said of it, on a server as well."""
+    for column, values, needed in _NEEDED:
+        value = getattr(row, column)
+        if getattr(row, needed) is None and (value in values if values else value is not None):
+            return UnreadableRow("scheduler_runs", f"run_id={row.run_id}", needed, "NULL")
+    return None
+
+
+def _lacks(column: _Column) -> str | None:
+    """Return the condition, never null, by which a row of runs lacks a column; None if it may."""
+    found = []
+    for other, values, needed in _NEEDED:
+        if needed == column.name:
+            listed = ", ".join(f"'{value}'" for value in values)
+            found.append(f"{other} IN ({listed})" if values else f"{other} IS NOT NULL")
+    return f"({column.quoted} IS NULL AND ifnull({' OR '.join(found)}, 0))" if found else None
 
 
 def hide(connection: sqlite3.Connection) -> None:
@@ -222,6 +249,9 @@ def _rows(
     keys = " || ', ' || ".join(f"'{it.name}=' || quote({it.quoted})" for it in columns if it.is_key)
     keys = keys or "'rowid=' || rowid"
     wrong = [(it, f"NOT ({it.is_right})") for it in columns]
+    if table == "scheduler_runs":
+        # Lists show such a row.
+        wrong += [(it, lacks) for it in columns if (lacks := _lacks(it)) is not None]
     name = " ".join(f"WHEN {is_wrong} THEN '{it.name}'" for it, is_wrong in wrong)
     value = " ".join(f"WHEN {is_wrong} THEN quote({it.quoted})" for it, is_wrong in wrong)
     any_wrong = " OR ".join(is_wrong for _it, is_wrong in wrong)

@@ -63,6 +63,16 @@ def user_name() -> str:
         return "somebody"
 
 
+def name_of_user(number: int) -> str:
+    """Return the name of a user of this machine; the number itself for one who has none. POSIX only."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
 def is_gone(pid: int) -> bool:
     """Return whether a process of this machine is gone for certain."""
     if os.name != "posix":

@@ -15,6 +15,8 @@ from contextvars import copy_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+# The name of threads on which the scheduler itself calls something.
+ASIDE = "scheduler-aside"
 
 
 def start_thread(
@@ -80,7 +82,7 @@ def on_thread(function: Callable[[], T], *, daemon: bool = False) -> Future[T]:
         else:
             done.set_result(value)
 
-    start_thread(copy_context().run, args=(run,), name="scheduler-aside", daemon=daemon)
+    start_thread(copy_context().run, args=(run,), name=ASIDE, daemon=daemon)
     return done
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from everytick import liveness
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.model import ticks
+from everytick.model.roles import unserved
 from everytick.read.known_job import DueJob, jobs_due
 from everytick.read.overdue import overdue_since
 from everytick.read.processes import Process, find_processes, read_processes
@@ -217,10 +218,17 @@ def judge(jobs: Sequence[DueJob], processes: Sequence[Process]) -> Health:
     late_problems, late_remarks = _on_clocks(overdue, jobs, now)
     schedulers = sum(process.role.claims for process in up)
     workers = sum(process.role.runs for process in up)
+    queue_problems, queue_remarks = _on_queues(jobs, up) if workers else ([], [])
     return Health(
         now,
-        (*_on_roles(schedulers, workers), *problems, *late_problems, *_on_used_ticks(jobs, now)),
-        (*remarks, *late_remarks),
+        (
+            *_on_roles(schedulers, workers),
+            *queue_problems,
+            *problems,
+            *late_problems,
+            *_on_used_ticks(jobs, now),
+        ),
+        (*queue_remarks, *remarks, *late_remarks),
         schedulers=schedulers,
         workers=workers,
         heartbeat_age=_heartbeat_age(up),
@@ -263,6 +271,22 @@ def _on_roles(schedulers: int, workers: int) -> list[Finding]:
     else:
         return []
     return [Finding(sentence, sentence)]
+
+
+def _on_queues(jobs: Sequence[DueJob], up: Sequence[Process]) -> tuple[list[Finding], list[Finding]]:
+    """Tell of queues that nothing serves: a problem if that are all which jobs have, else a remark."""
+    queues = {job.id: job.row.queue for job in jobs}
+    lacking = unserved(queues, [process.role for process in up])
+    found = [
+        Finding(
+            f"no process that is up serves the queue {queue}: the runs of {counted(len(job_ids), 'job')} wait"
+            " there",
+            "no process that is up serves the queue of a job",
+        )
+        for queue, job_ids in lacking.items()
+    ]
+    waiting = sum(map(len, lacking.values()))
+    return (found, []) if waiting == len(queues) else ([], found)
 
 
 def _blocked(process: str, silence: str) -> Finding:

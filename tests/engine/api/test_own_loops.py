@@ -7,15 +7,19 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from everytick import BackgroundScheduler, BlockingScheduler, LedgerError, ScheduleError, current_run
+from everytick.api import ending, own_loop
 from everytick.api.standing import Standing
+from everytick.store.writer import Writer
 
 from added_tasks import note
-from inside import new_threads, rows, until
+from inside import log as log
+from inside import new_threads, rows, scheduler_settings, until
 from waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
@@ -261,3 +265,48 @@ def test_a_blocking_scheduler_may_run_on_any_thread(scheduler: Any) -> None:
     blocking.shutdown()
     thread.join(20)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("culprit", "said"),
+    [
+        (
+            "ledger",
+            "although the schedule has not stopped: the ledger does not answer, so the outcomes that it",
+        ),
+        ("job", "although jobs hold up the end: job job"),
+        ("loop", "a coroutine blocks the event loop of the jobs: the program ends without its runs"),
+    ],
+)
+def test_an_end_that_takes_too_long_is_blamed_on_what_holds_it_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str], culprit: str, said: str
+) -> None:
+    monkeypatch.setattr(own_loop, "CLEAN_UP", 0.5)
+    monkeypatch.setattr(ending, "_HELD_UP", 0.5)
+    release, begun, close = threading.Event(), threading.Event(), Writer.close
+
+    def close_late(*given: Any, **options: Any) -> int:
+        # As where the name of a server is not resolved.
+        if culprit == "ledger":
+            release.wait(20)
+        return close(*given, **options)
+
+    async def never_ends() -> None:
+        begun.set()
+        while not release.is_set():
+            if culprit == "loop":
+                release.wait(20)
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.05)
+
+    monkeypatch.setattr(Writer, "close", close_late)
+    with scheduler_settings(tmp_path, SCHEDULER_SHUTDOWN_GRACE_TIME=0):
+        scheduler = BackgroundScheduler()
+        if culprit != "ledger":
+            scheduler.add_job(never_ends, "date", id="job")
+        scheduler.start()
+        assert culprit == "ledger" or begun.wait(10)
+        scheduler.shutdown()
+        assert any(said in line for line in log), log
+        release.set()
+        scheduler._wait_for_the_end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,25 @@ def test_a_completion_without_what_bash_sets_is_a_sentence(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.startswith(f"error: what the shell asks to complete cannot be read ({said}")
+
+
+def test_a_start_that_gets_no_thread_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_application: object, _name: object) -> None:
+        with monkeypatch.context() as full:
+            full.setattr("_thread.start_new_thread", raising)
+            full.setattr("threading._start_new_thread", raising)
+            threading.Thread(target=print).start()
+
+    def raising(*_given: object) -> None:
+        # As Python says it where the limit of a user or a container is reached.
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(entry, "_command", refused)
+    with pytest.raises(SystemExit) as end:
+        entry.run(None, None)
+    assert end.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: no thread is left for this process: raise its limit (`ulimit -u`")
+    assert said.count("\n") == 1

@@ -14,7 +14,7 @@ from everytick import AsyncIOScheduler
 from everytick.app import Application
 from everytick.cli import program
 from everytick.dashboard import links, serving
-from everytick.dashboard.authentication import Authenticator, listener
+from everytick.dashboard.authentication import Authenticator, listener, open_authenticator
 from everytick.dashboard.links import NoProofError, sign_in_link, trouble_with
 from everytick.dashboard.serving import Dashboard, _listen, _listen_as
 from everytick.dashboard.settings import DashboardSettings, dashboard_settings
@@ -81,6 +81,7 @@ def test_a_port_that_a_killed_process_left_is_not_linked_to(taken: int, schedule
     with closing(socket.create_server(("127.0.0.1", 0))) as gone:
         port = gone.getsockname()[1]
     (scheduler.ledger.folder / "dashboard.port").write_text(f"{port}\n")
+    open_authenticator(DashboardSettings(), scheduler.ledger.folder)
     assert f":{taken}/login?token=" in str(sign_in_link(DashboardSettings()))
 
 
@@ -195,6 +196,7 @@ def test_an_answer_in_the_right_shape_is_no_proof(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheduler.ledger.prepare()
+    open_authenticator(DashboardSettings(), scheduler.ledger.folder)
     for said in (b'{"proof": "0"}', b'{"proof": null}', b"[]", b'{"entries": []}', b"", b"\xff"):
         with closing(socket.create_server(("127.0.0.1", 0))) as other:
             monkeypatch.setenv("SCHEDULER_DASHBOARD_PORT", str(other.getsockname()[1]))
@@ -211,10 +213,18 @@ def test_an_answer_in_the_right_shape_is_no_proof(
             thread.join(5)
 
 
+def test_a_link_makes_no_token_and_no_folder(scheduler: AsyncIOScheduler) -> None:
+    # Before the first start, by root: the service could not have read it.
+    with pytest.raises(NoProofError, match=r"has made its token yet, so there is no link: .* run serves it"):
+        sign_in_link(DashboardSettings())
+    assert not (scheduler.ledger.folder / "dashboard.token").exists()
+
+
 def test_what_says_nothing_is_not_waited_for(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheduler.ledger.prepare()
+    open_authenticator(DashboardSettings(), scheduler.ledger.folder)
     monkeypatch.setattr(links, "_PATIENCE_SECONDS", 0.5)
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         monkeypatch.setenv("SCHEDULER_DASHBOARD_PORT", str(other.getsockname()[1]))

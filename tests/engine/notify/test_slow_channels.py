@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import gzip
+import smtplib
 import threading
 import time
 import tracemalloc
 from pathlib import Path
+from unittest.mock import patch
 
+import apprise
 import pytest
 import requests
 from everytick.notify import bounded_answers, channels, sender
@@ -96,10 +99,47 @@ def test_what_a_service_answers_takes_no_memory_without_bound(tmp_path: Path, ad
     host.close()
 
 
-def test_what_a_job_asks_of_the_same_libraries_is_read_whole(tmp_path: Path) -> None:
+def test_what_others_ask_of_the_same_libraries_is_read_whole_and_not_by_code_of_ours(tmp_path: Path) -> None:
     size = 2 * bounded_answers.MOST_BYTES
     host = Host(lambda it: it.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size))
-    with scheduler_settings(tmp_path, SCHEDULER_ALERT_URLS="json://127.0.0.1:1/x"):
-        channels.load(SchedulerSettings(), "app")
+    kinds = (requests.adapters.HTTPAdapter, requests.Session, smtplib.SMTP, smtplib.SMTP_SSL)
+    before = [dict(vars(it)) for it in (*kinds, requests, requests.api, smtplib)]
+    address = f"json://127.0.0.1:{host.port}/x"
+    with scheduler_settings(tmp_path, SCHEDULER_ALERT_URLS=address):
+        [channel] = channels.load(SchedulerSettings(), "app")
+    assert channel.send(trial_message("app", Page(""))) is None
+    # Neither the libraries nor their classes are other ones than before.
+    assert [dict(vars(it)) for it in (*kinds, requests, requests.api, smtplib)] == before
     assert len(requests.get(host.url, timeout=10).content) == size
+    # Apprise itself, where other code uses it, asks by the library as that code finds it.
+    asked: list[str] = []
+
+    def caught(method: str, url: str, **_options: object) -> requests.Response:
+        asked.append(f"{method} {url}")
+        answer = requests.Response()
+        answer.status_code = 200
+        return answer
+
+    with patch.object(requests, "request", caught):
+        own = apprise.Apprise()
+        own.add(address)
+        assert own.notify("hello")
+    assert asked == [f"POST http://127.0.0.1:{host.port}/x"]
     host.close()
+
+
+@pytest.mark.parametrize("method", ["get", "head", "post", "put", "patch", "delete", "options"])
+def test_a_bounded_library_asks_as_the_real_one_does(method: str) -> None:
+    said: list[dict[str, object]] = []
+
+    def request(_session: object, method: str, url: str, **options: object) -> None:
+        said.append({"method": method, "url": url} | {k: v for k, v in options.items() if v is not None})
+
+    with patch.object(requests.Session, "request", request), bounded_answers.bounded():
+        bounded = bounded_answers._libraries()["requests"][1]
+        for library in (requests, bounded):
+            call = getattr(library, method)
+            # The parameters of the address, or what is sent.
+            more = ({"a": "b"},) if method in ("get", "post", "put", "patch") else ()
+            call("http://here/", *more, timeout=3)
+    assert said[0] == said[1]

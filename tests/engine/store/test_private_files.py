@@ -115,7 +115,7 @@ def test_doctor_tells_of_a_ledger_that_others_can_reach(
     (tmp_path / "data").chmod(folder)
     (tmp_path / "data/ledger.db").chmod(file)
     _is_readable, findings = examine_file(ledger)
-    found = [(it.level, it.what) for it in findings if it.check == "rights"]
+    found = [(it.level, it.what) for it in findings if it.check == "rights" and it.where == str(ledger.path)]
     assert len(found) == (said is not None)
     if said is not None:
         assert found[0][0] == said[0]

@@ -54,7 +54,16 @@ VALUES: tuple[str, ...] = (
     "0",
     str(2**31),
 )
-VALUES += (str(2**53), str(2**62), str(2**63 - 1), str(-(2**63)), str(ticks.LAST), str(ticks.FIRST), "5")
+VALUES += (
+    str(2**53),
+    str(2**62),
+    str(2**63 - 1),
+    str(-(2**63)),
+    str(ticks.LAST),
+    str(ticks.FIRST),
+    "5",
+    "NULL",
+)
 OF_THE_CODE = "other"
 MANY = 5
 COMMANDS = (
