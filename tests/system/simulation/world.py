@@ -203,7 +203,7 @@ class World:
         return woken
 
     def _is_next(self, at: int) -> bool:
-        """Return whether nothing happens before this instant, so that the thread need not be left until then."""
+        """Return whether nothing happens before an instant: its thread need not be left until then."""
         heap = self._heap
         return (not heap or at < heap[0][0]) and self.steps < self._most_steps and not self._over
 
