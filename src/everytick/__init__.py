@@ -3,7 +3,7 @@
 The rooms, from the lowest up: each imports only from those before it.
 
 - `system`, `errors`: what the engine needs of the machine; its errors and their sentences
-- `masking`: which values are secrets, and stars in their place
+- `masking`, `written_ways`: which values are secrets, and stars in their place; how programs write them
 - `model`: what a job is, and when it is due
 - `text`: a schedule in words
 - `command_line`, `project_file`, `dotenv_file`: how commands are typed, for hints; what `pyproject.toml`
