@@ -277,7 +277,7 @@ class Writer:
             elif self._came is not _NUDGE:
                 (self._claims if self._came.weight else self._urgent).append(self._came)
             self._came = None
-            # Nobody else takes out what is there.
+            # No other thread takes tasks out of the queue.
             self._came = self._queue.get_nowait() if self._queue.qsize() else None
 
     def _commit(self, connection: Connection, batch: list[_Task]) -> None:
