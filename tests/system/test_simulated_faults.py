@@ -152,6 +152,17 @@ _FOUND = {
         ),
         1_800_403_166,
     ),
+    "a tick that still waits when a newer one has begun, since the clock was set back in between": Plan(
+        80_644_987,
+        ("but_sunday", "telling", "newest_of_many", "replaced_endless"),
+        1,
+        True,
+        18,
+        2.0,
+        28.551,
+        (Act(7.064, "stop", job="telling", seconds=18.0), Act(26.0, "set clock", number=-20, seconds=1.551)),
+        1_800_143_984,
+    ),
     "a start of several on hosts of their own, that find only dead ones": Plan(
         2, ("quick", "morph", "boot"), 3, True, 12, 2.0, 9.0, (Act(6.0, "storm"),)
     ),

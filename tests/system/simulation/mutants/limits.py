@@ -51,3 +51,11 @@ def older_ticks_wait_on_behind_a_newer_one() -> AbstractContextManager[Any]:
 @mutant(seed=11)
 def nothing_makes_way_for_a_newer_tick() -> AbstractContextManager[Any]:
     return patch.object(limits, "make_way", lambda *_about: None)
+
+
+@mutant(seed=80_644_987)
+def a_newer_tick_makes_way_for_an_older_one() -> AbstractContextManager[Any]:
+    return other_text(
+        limit_statements.LIST_IN_THE_WAY,
+        ("runs.job_id, process_id, tick_us", "runs.job_id, process_id, NULL"),
+    )
