@@ -3,7 +3,7 @@
 The rooms, from the lowest up: each imports only from those before it.
 
 - `system`, `errors`: what the engine needs of the machine; its errors and their sentences
-- `masking`: which values are secrets, and stars in their place
+- `written_ways`, `masking`: how programs write a secret; which values are secrets, and stars in their place
 - `model`: what a job is, and when it is due
 - `text`: a schedule in words
 - `command_line`, `project_file`, `dotenv_file`: how commands are typed, for hints; what `pyproject.toml`

@@ -1,14 +1,11 @@
 """Secrets, and their masking: one place for log lines, errors, alerts, pages, commands and the API.
 
 The settings name their secrets here, as `hide` and `hide_secrets` do; whatever shows or keeps a text asks
-`masked`. A secret is found as it is, and as other programs write it: percent-encoded and decoded, with the
-escapes of `repr`, JSON and HTML, with its white space folded, in base64. Other encodings are not looked for.
+`masked`.
 """
 
 from __future__ import annotations
 
-import base64
-import html.entities
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +19,8 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import unquote, unquote_plus, urlsplit
 
+from .written_ways import Finder
+
 STARS = "*****"
 # The most characters of one text that are looked at: no other thread runs while a pattern is looked for.
 LONGEST_TEXT = 200_000
@@ -30,8 +29,6 @@ LONGEST_TEXT = 200_000
 _SHORTEST = 4
 # The shortest part of a secret that is taken for a secret of its own: a line, a step of a path.
 _SHORTEST_LINE, _SHORTEST_STEP = 8, 16
-# The pattern of a longer one would take long to be made: it is only looked for as it is, and line by line.
-_LONGEST = 8_000
 # How deep values are looked into, and how deep they are shown.
 _DEEPEST, _DEEPEST_SHOWN = 10, 4
 # So much is looked at to show it: the patterns may take the square of that. JSON is read at once.
@@ -54,20 +51,11 @@ _PAIR = re.compile(
     r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&;]+)"""
 )
 
-# What may stand for backslashes, which are doubled with each encoding.
-_BACKSLASHES = r"(?i:\\(?:u00|x)5c|\\|%(?:25)?5c|&\#(?:92|x5c);)++"
-# What may stand for white space: itself folded or escaped, and what indents the traceback of a group.
-_BLANK = (
-    r"(?i:[\s|+>]|%(?:25)?(?:20|09|0a|0d)|" + _BACKSLASHES + r"(?:[nrt]|u00(?:20|09|0a|0d)|x(?:20|09|0a|0d))"
-    r"|&\#(?:x20|x9|xa|xd|32|9|10|13);)+"
-)
-# What escapes a quote.
-_ESCAPES = f"(?:{_BACKSLASHES})?+"
 # Digits behind the colon of an address that are its port.
 _PORT = re.compile(r"\d{1,5}(/|$)")
 
 # The secrets, the longest first, with what finds them, which is made when it is asked for.
-_known: dict[str, _Finder] = {}
+_known: dict[str, Finder] = {}
 
 
 def is_secret_name(name: str) -> bool:
@@ -135,7 +123,7 @@ def masked(text: str) -> str:
 
 
 def _masked(text: str) -> str:
-    return reduce(lambda shown, finder: finder.masked(shown), list(_known.values()), text)
+    return reduce(lambda shown, finder: finder.replaced(shown, STARS), list(_known.values()), text)
 
 
 def without_secrets(value: object, name: str = "", most: int = 50) -> Any:
@@ -153,33 +141,13 @@ def longest() -> int:
     return max((len(secret) * 12 for secret in _known), default=0)
 
 
-class _Finder:
-    """Finds one secret."""
-
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
-        # Letters and digits are written in one way only: a text without these need not be looked at closer.
-        self._core = max(re.findall(r"[A-Za-z0-9]+", secret), key=len, default="")
-        self._pattern: re.Pattern[str] | None = None
-        self._encoded = _in_base64(secret) if len(secret) <= _LONGEST else frozenset()
-
-    def masked(self, text: str) -> str:
-        if self._core in text:
-            if self._pattern is None:
-                self._pattern = re.compile(_pattern(self._secret))
-            text = self._pattern.sub(STARS, text)
-        for encoded in self._encoded:
-            text = text.replace(encoded, STARS)
-        return text
-
-
 def _add(secrets: Iterable[str]) -> None:
     global _known
     found = {each.strip() for each in secrets}
     new = {each for each in found if len(each) >= _SHORTEST and each.lower() not in _NO_SECRETS} - {*_known}
     if new:
         # Another thread may go through the old ones.
-        everything = {**_known, **{secret: _Finder(secret) for secret in new}}
+        everything = {**_known, **{secret: Finder(secret) for secret in new}}
         # The longest first: one may be a part of another.
         _known = dict(sorted(everything.items(), key=lambda item: -len(item[0])))
 
@@ -359,47 +327,3 @@ def _parts(secret: str) -> list[str]:
                 steps = [told, user or "", *parts.path.split("/"), *re.split("[&=]", parts.query)]
                 found += [step for step in steps if len(step) >= _SHORTEST_STEP]
     return _with_decoded(found)
-
-
-def _pattern(secret: str) -> str:
-    """Return the regular expression of all that a program may write in the place of a secret."""
-    if len(secret) > _LONGEST:
-        return re.escape(secret)
-    return _BLANK.join("".join(map(_ways, re.findall(r"\\+|[^\\]", word))) for word in secret.split())
-
-
-def _ways(character: str) -> str:
-    """Return the regular expression of the ways in which a character is written, or a row of backslashes."""
-    if character[0] == "\\":
-        return _BACKSLASHES
-    if character.isascii() and (character.isalnum() or character in "-_."):
-        return re.escape(character)
-    number = ord(character)
-    utf8, utf16 = character.encode("utf-8", "surrogatepass"), character.encode("utf-16-be", "surrogatepass")
-    ways = [
-        rf"{_ESCAPES}{re.escape(character)}",
-        _ESCAPES + "".join(f"%(?:25)?{byte:02x}" for byte in utf8),
-        rf"{_BACKSLASHES}U{number:08x}",
-        "".join(rf"{_BACKSLASHES}u{utf16[at]:02x}{utf16[at + 1]:02x}" for at in range(0, len(utf16), 2)),
-        # As in the `repr` of bytes.
-        "".join(rf"{_BACKSLASHES}x{byte:02x}" for byte in utf8),
-        rf"{_ESCAPES}&\#0*{number};",
-        rf"{_ESCAPES}&\#x0*{number:x};",
-    ]
-    if number < 256:
-        ways.append(rf"{_BACKSLASHES}x{number:02x}")
-    if name := html.entities.codepoint2name.get(number):
-        ways.append(f"{_ESCAPES}&{name};")
-    return f"(?i:{'|'.join(ways)})"
-
-
-def _in_base64(secret: str) -> frozenset[str]:
-    """Return what of a secret is to be seen in base64, wherever it stands in what was encoded."""
-    found, given = set[str](), secret.encode("utf-8", "surrogatepass")
-    for before in range(3):
-        encoded = base64.b64encode(bytes(before) + given).decode().rstrip("=")
-        # The first and the last letter may hold bits of what stands beside it.
-        known = encoded[(before * 8 + 5) // 6 : (before + len(given)) * 8 // 6]
-        if len(known) >= _SHORTEST_LINE:
-            found |= {known, known.replace("+", "-").replace("/", "_")}
-    return frozenset(found)

@@ -19,8 +19,8 @@ from simulation.shrinking import shrink
 from simulation.story import tell
 from torture.jobs import SECOND
 
-# Worlds with faults of many kinds in each.
-_QUICK, _MORE = (4,), (1, 2, 3, *range(5, 30))
+# Worlds with faults of many kinds in each; those behind 30 are small, and find several planted bugs each.
+_QUICK, _MORE = (4,), (1, 2, 3, *range(5, 30), 31, 213, 258, 319, 326, 335)
 # Those that found a defect of the engine, or a rule of the checker that was wrong.
 _KEPT = (412, 1010, 1020, 1025, 1041, 1105, 2016, 9066, 9146, 21_130_031, 21_130_107, 31_000_016)
 # Of how many seeds one is to find a planted bug, where the one that is known to find it does so no more.
@@ -151,6 +151,17 @@ _FOUND = {
             Act(45.92, "kill", slot=3, seconds=40.0),
         ),
         1_800_403_166,
+    ),
+    "a tick that still waits when a newer one has begun, since the clock was set back in between": Plan(
+        80_644_987,
+        ("but_sunday", "telling", "newest_of_many", "replaced_endless"),
+        1,
+        True,
+        18,
+        2.0,
+        28.551,
+        (Act(7.064, "stop", job="telling", seconds=18.0), Act(26.0, "set clock", number=-20, seconds=1.551)),
+        1_800_143_984,
     ),
     "a start of several on hosts of their own, that find only dead ones": Plan(
         2, ("quick", "morph", "boot"), 3, True, 12, 2.0, 9.0, (Act(6.0, "storm"),)

@@ -2,6 +2,7 @@
 
 - `scheduler`: the class `AsyncIOScheduler` that `create_scheduler()` returns
 - `own_loop`: `BackgroundScheduler` and `BlockingScheduler`, with an event loop of their own
+- `opening`: the opening of a process on a thread, which may be given up meanwhile
 - `standing`: where a schedule runs: here, in another process, or nowhere yet
 - `declare`: `add_job` as it is called
 - `triggers`: APScheduler's triggers as declared, checked and brought into a canonical form

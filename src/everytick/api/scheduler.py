@@ -35,6 +35,7 @@ from loguru import logger
 
 from .control import declared_job
 from .declare import refuse_former_id_in_use
+from .opening import Opening
 from .standing import Standing
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 from .zones import zone_given
@@ -225,7 +226,7 @@ class AsyncIOScheduler(Standing, DurableOnly):
         if self.running:
             raise SchedulerAlreadyRunningError
         self._started_by, self._declares_late = frames_above(), False
-        opening = _Opening(self._open)
+        opening = Opening(self._open)
         try:
             self._begin(await system.in_thread(opening.run))
         except asyncio.CancelledError:
@@ -378,32 +379,6 @@ async def in_spite_of_jobs(step: Callable[[], Awaitable[T]]) -> T:
         except asyncio.CancelledError:
             task.uncancel()
             logger.error("something cancelled the scheduler's own task; it goes on")
-
-
-class _Opening:
-    """Opens a process on a thread; closes it again if nobody wants it any more by then."""
-
-    def __init__(self, open_process: Callable[[], Process]) -> None:
-        self._open_process = open_process
-        self._lock = threading.Lock()
-        self._opened: Process | None = None
-        self._wanted = True
-
-    def run(self) -> Process:
-        process = self._open_process()
-        with self._lock:
-            self._opened = process
-            wanted = self._wanted
-        if not wanted:
-            process.give_up()
-        return process
-
-    def give_up(self) -> None:
-        with self._lock:
-            self._wanted = False
-            opened = self._opened
-        if opened is not None:
-            system.start_thread(opened.give_up, name="scheduler-close", daemon=False)
 
 
 def _coming(job: Job) -> str:

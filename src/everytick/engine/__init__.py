@@ -8,6 +8,7 @@
 - `set_back`: tells of jobs that are silent since the clock was set back
 - `claimers`: which of several processes claims the ticks of a job first
 - `admission`: claimed runs, until they are due, recorded as started, and have a slot
+- `pace`: how fast slots get free
 - `tasks`: the tasks in which runs are called, with fresh context variables
 - `attempts`: an attempt of a run, from its entry until its outcome is handed over
 - `runner`: one claimed run, from its start to its outcome

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -26,6 +25,7 @@ from loguru import logger
 from .held import Held
 from .listeners import Listeners
 from .outcomes import Outcomes
+from .pace import Pace
 from .tasks import RunTask, Tasks
 
 # Sleeping longer would notice a clock that was set forward too late (R10).
@@ -40,8 +40,6 @@ _REQUEUE_SECONDS, _NEAR = 0.2, 0.5
 BUSY = ticks.SECOND // 50
 # Of a tick that waited for too long.
 MISSED = "skipped (missed): it could not start within its grace time"
-# How much the newest run counts in what a run takes.
-_WEIGHT = 0.1
 
 
 class Admission:
@@ -77,9 +75,7 @@ class Admission:
         # With each slot, those of its runs that were not entered yet.
         self.slots: dict[RunTask, list[Claim]] = {}
         self.tasks = Tasks()
-        # Seconds that a run takes, lately; 0 before the first has ended.
-        self._takes = 0.0
-        self._ended_at = -math.inf
+        self.pace = Pace(max_workers, _MOMENT)
         # Called when a run has ended, with its job, and whether nothing waits here for its slot.
         self.when_free: Callable[[str, bool], None] | None = None
         # Whether runs were put back into the queue, and may wait for a slot that gets free here.
@@ -100,11 +96,6 @@ class Admission:
     def has_ready(self) -> bool:
         """Whether runs wait for a slot, and begin as soon as there is one. From any thread."""
         return bool(self._ready)
-
-    def ended(self, seconds: float) -> None:
-        """Learn how long a run took: at once that they take long, and little by little that they do not."""
-        self._takes = max(seconds, self._takes + _WEIGHT * (seconds - self._takes))
-        self._ended_at = system.monotonic()
 
     def _all_early(self) -> list[list[Claim]]:
         """Return those that wait for an instant; some may have been given back meanwhile. From any thread."""
@@ -238,15 +229,8 @@ class Admission:
 
     def _room(self, backlog: int) -> Room:
         free = self._max_workers - len(self.slots) - backlog
-        soon = min(self._free_within(_MOMENT), _MOST_AHEAD)
+        soon = min(self.pace.free_within(_MOMENT, len(self.slots)), _MOST_AHEAD)
         return Room(max(0, free), max(0, soon + min(0, free)))
-
-    def _free_within(self, seconds: float) -> int:
-        """Return how many slots are likely to be free within a time, one after another."""
-        # Where none has ended lately but some are under way, these are long ones, and the time at which the
-        # next slot becomes free is not known.
-        flows = self._takes and (not self.slots or system.monotonic() - self._ended_at < 2 * _MOMENT)
-        return int(self._max_workers * seconds / max(self._takes, 1e-4)) if flows else 0
 
     def _go_on(self) -> None:
         """Give free slots to those that are ready, and have the next ones recorded as started."""
@@ -266,7 +250,8 @@ class Admission:
     def _requeue_waiting(self) -> None:
         """Let runs that have waited here for long wait in the queue, for any process (R15)."""
         self._requeue_timer = None
-        slots_soon = max(0, self._max_workers - len(self.slots)) + self._free_within(_NEAR)
+        soon = self.pace.free_within(_NEAR, len(self.slots))
+        slots_soon = max(0, self._max_workers - len(self.slots)) + soon
         requeued: list[tuple[Claim, int]] = []
         for place in (self._ready, self._waiting):
             for claims in [claims for claims in place if claims in self._held]:

@@ -361,7 +361,7 @@ class Runner:
                 shown = safe_now(problem) if shown is None else shown
                 error, trace = capture.one_line(shown), capture.trace(shown)
             now = ticks.now()
-            self.admission.ended((now - attempt.started) / ticks.SECOND)
+            self.admission.pace.ended((now - attempt.started) / ticks.SECOND)
             outcome = Outcome(claim, state, None, attempt.started, now, error, trace, log)
             if result is not None or signals.progress is not None:
                 outcome.report = report_of(signals.progress, result)

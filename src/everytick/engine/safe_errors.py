@@ -163,9 +163,15 @@ def _has_plain_class(kind: type[BaseException]) -> bool:
     """Return whether what Python looks at to show an exception is its own, and runs no other code."""
     if type(kind) is not type or type(kind.__module__) is not str:
         return False
-    # The class in which each is found first.
-    owners = (next((base for base in kind.__mro__ if name in vars(base)), None) for name in _LOOKED_AT)
-    return all(owner in _OWNERS for owner in owners)
+    return all(_owner(kind, name) in _OWNERS for name in _LOOKED_AT)
+
+
+def _owner(kind: type, name: str) -> type | None:
+    """Return the class in which a name is found first."""
+    for base in kind.__mro__:
+        if name in vars(base):
+            return base
+    return None
 
 
 def _has_plain_text(problem: BaseException) -> bool:

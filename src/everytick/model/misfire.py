@@ -93,6 +93,9 @@ def _skipped(job: Job, after: int, until: int, now: int, reason: str) -> list[Sk
 
 
 def _rows(job: Job, after: int, until: int, reason: str) -> list[Skip]:
+    if after >= until:
+        # As nearly always: nothing lies between the last tick and this one.
+        return []
     schedule = job.schedule.ticks
     number = ticks.count(schedule, after, until, _COUNT_LIMIT)
     if number == 0:

@@ -10,6 +10,7 @@ and defaults are handed in.
 - `overview`, `late`, `hourly`: whether all is well; the last day by hours
 - `failing`, `endings`, `long_runs`: the jobs that fail, the newest ends of all jobs, runs that go on for long
 - `troubles`, `trouble_counts`, `trouble_words`: what went wrong in a time, by job, and whether it is over
+- `still_in_trouble`: which jobs are in trouble now, and how
 - `in_the_way`: the runs behind which ticks were skipped
 - `jobs`: the jobs as they are shown, with what the code declares
 - `last_runs`: how the last runs of jobs ended, and how long they took

@@ -6,9 +6,9 @@ history before it. Instants are microseconds UTC, lengths microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from everytick.model import ticks
 from everytick.settings import SchedulerSettings
@@ -28,16 +28,14 @@ from .run_columns import error_in_list
 from .run_filter import WAITING
 from .runs_of_job import with_tick, without_tick
 from .standings import Present, read_present
-from .trouble_counts import FAILED_STATES, Count, Counted, count_troubles
-from .under_way import held_runs
+from .still_in_trouble import WELL, Still, still_in_trouble
+from .trouble_counts import FAILED_STATES, Count, count_troubles
 
 if TYPE_CHECKING:
     from . import trouble_schemas
 
 # How many of a job's newest rows are looked at for those that succeeded since.
 _SINCE = 1_000
-# The most runs under way that are looked at for those behind which ticks were skipped.
-_MOST_HELD = 1_000
 
 # By the index scheduler_runs_ended.
 _NEWEST_FAILURE = f"""
@@ -251,7 +249,7 @@ def read_troubles(
         with_older: also of jobs that are in trouble now and had none in that time.
     """
     counted = count_troubles(connection, since, job_ids, looked_at)
-    still = _still(connection, present, long, counted)
+    still = still_in_trouble(connection, present, long, counted)
     if job_ids:
         still = {job_id: how for job_id, how in still.items() if job_id in job_ids}
     # Who asks about one job wants to know what an outage cost it, too.
@@ -263,7 +261,7 @@ def read_troubles(
 
     def told(one: tuple[str, Sequence[Count]]) -> Trouble:
         job_id, counts = one
-        return _told(connection, job_id, counts, still.get(job_id, _WELL), due.get(job_id), present)
+        return _told(connection, job_id, counts, still.get(job_id, WELL), due.get(job_id), present)
 
     happened = outages(connection, counted.since, present.now)
     return Troubles(
@@ -279,56 +277,11 @@ def read_troubles(
     )
 
 
-class _Still(NamedTuple):
-    """How a job stands now, as `Trouble` has it."""
-
-    how: str
-    since: int | None = None
-    long: LongRun | None = None
-    why: str | None = None
-
-
-_WELL = _Still("")
-
-
-def _still(
-    connection: Reader, present: Present, long: Sequence[LongRun], counted: Counted
-) -> dict[str, _Still]:
-    """Return the jobs that are in trouble now; of several troubles of one job the gravest."""
-    found: dict[str, _Still] = {}
-    for run in [*long, *_in_the_way_now(connection, counted, long)]:
-        found.setdefault(run.job_id, _Still("long", run.started, run))
-    found |= {one.job_id: _Still("missed", one.tick, why=one.why) for one in present.missed}
-    if present.processes.state == "up":
-        # Where none is up all jobs are late, and that is the reason.
-        found |= {
-            one.job_id: _Still("late", one.since, why=one.waits_for and f"waiting for {one.waits_for}")
-            for one in present.late
-        }
-    found |= {job_id: _Still("failing", row.finished_us) for job_id, row in present.failing.items()}
-    return found | {job_id: _Still("cannot run", why=why) for job_id, why in present.cannot_run.items()}
-
-
-def _in_the_way_now(connection: Reader, counted: Counted, long: Sequence[LongRun]) -> Iterator[LongRun]:
-    """Yield the runs that go on, and behind which ticks were skipped."""
-    skipped = {
-        job_id: one.recorded
-        for job_id, counts in counted.by_job.items()
-        for one in counts
-        if one.kind == "overlap"
-    }
-    known = {run.run_id for run in long}
-    for row in held_runs(connection, _MOST_HELD) if skipped else ():
-        is_new = row.state == "running" and row.run_id not in known and row.kind != "backfill"
-        if is_new and row.started_us <= skipped.get(row.job_id, 0):
-            yield LongRun(row.run_id, row.job_id, row.started_us, None, None)
-
-
 def _told(
     connection: Reader,
     job_id: str,
     counts: Sequence[Count],
-    still: _Still,
+    still: Still,
     due: DueJob | None,
     present: Present,
 ) -> Trouble:

@@ -16,7 +16,7 @@ from .connections import Connection, Loading, Statement, is_on_server, without_n
 _TYPES = ("bigint", "text")
 # A number that JSON has not is an error of these rows alone: SQLite would call all of it malformed. With
 # these options `json.dumps` would make an encoder for each call.
-_as_json = json.JSONEncoder(allow_nan=False).encode
+_as_json = json.JSONEncoder(allow_nan=False, check_circular=False).encode
 _ELEMENTS = "jsonb_array_elements(:given ::jsonb) AS each (value)"
 
 

@@ -116,7 +116,7 @@ WHERE pg_try_advisory_xact_lock(1935892328, hashtext(current_schema()::text || '
 # job is asked to end. By IS TRUE as above.
 LIST_IN_THE_WAY = Bulk(
     """
-SELECT run_id, runs.job_id, process_id FROM scheduler_runs AS runs
+SELECT run_id, runs.job_id, process_id, tick_us FROM scheduler_runs AS runs
 WHERE state IN ('claimed', 'running')
   AND (runs.job_id IN (
     SELECT given.job FROM GIVEN AS given JOIN scheduler_runs AS waiting ON waiting.run_id = given.run

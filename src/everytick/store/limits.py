@@ -108,13 +108,19 @@ def skip_late(
 def make_way(connection: Connection, me: Identity, newest: Mapping[str, tuple[int, int]], now: int) -> None:
     """Ask the oldest run of each job to end, for a tick that waits and is to replace it: with its run.
 
-    A run that was asked before is waited for.
+    A run that was asked before is waited for. So is one of a later tick: it has begun before, where the clock
+    was set back in between.
     """
-    found = sql.LIST_IN_THE_WAY.execute(
-        connection, [(job_id, run_id) for job_id, (_tick, run_id) in newest.items()]
-    )
-    free = locking.lock_runs(connection, [run_id for run_id, _job, _process in found])
-    asked = [(run_id, newest[job_id][0]) for run_id, job_id, _process in found if run_id in free]
+    found = [
+        (run_id, newest[job_id][0], process_id)
+        for run_id, job_id, process_id, tick in sql.LIST_IN_THE_WAY.execute(
+            connection, [(job_id, run_id) for job_id, (_tick, run_id) in newest.items()]
+        )
+        # A file takes anything in any column; and a startup run has no tick.
+        if type(tick) is not int or tick < newest[job_id][0]
+    ]
+    free = locking.lock_runs(connection, [run_id for run_id, _tick, _process in found])
+    asked = [(run_id, tick) for run_id, tick, _process in found if run_id in free]
     sql.ASK_TO_MAKE_WAY.execute(connection, asked, now=now)
-    if any(process_id != me.process_id for _run, _job, process_id in found):
+    if any(process_id != me.process_id for _run, _tick, process_id in found):
         notifications.tell(connection)

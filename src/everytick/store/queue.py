@@ -46,9 +46,10 @@ class _Run(NamedTuple):
             wrong = zip(self._fields, self, _KINDS, strict=True)
             name = next(name for name, value, kinds in wrong if type(value) not in kinds)
             return f"its {name} is of no kind that it may be"
-        for name, number in (("attempt", self.attempt), ("crashes", self.crashes)):
-            if not 0 <= number < TOO_MANY:
-                return f"its {name} is {number}"
+        if not 0 <= self.attempt < TOO_MANY:
+            return f"its attempt is {self.attempt}"
+        if not 0 <= self.crashes < TOO_MANY:
+            return f"its crashes is {self.crashes}"
         return None if 0 <= self.due <= by else f"its due is {self.due}"
 
 

@@ -268,16 +268,17 @@ class Writer:
 
     def _sort_in(self, seconds: float) -> None:
         """Wait for something to do, and put all that is there in its place."""
-        with suppress(queue.Empty):
-            if self._came is None:
+        if self._came is None:
+            with suppress(queue.Empty):
                 self._came = self._queue.get(timeout=seconds)
-            while True:
-                if self._came is _CLOSE:
-                    self._closing = True
-                elif self._came is not _NUDGE:
-                    (self._claims if self._came.weight else self._urgent).append(self._came)
-                self._came = None
-                self._came = self._queue.get_nowait()
+        while self._came is not None:
+            if self._came is _CLOSE:
+                self._closing = True
+            elif self._came is not _NUDGE:
+                (self._claims if self._came.weight else self._urgent).append(self._came)
+            self._came = None
+            # No other thread takes tasks out of the queue.
+            self._came = self._queue.get_nowait() if self._queue.qsize() else None
 
     def _commit(self, connection: Connection, batch: list[_Task]) -> None:
         try:

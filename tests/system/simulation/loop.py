@@ -55,7 +55,7 @@ class Loop(asyncio.AbstractEventLoop):
     def _run_once(self) -> None:
         world, timers = self._world, self._timers
         if not self._ready:
-            while timers and timers[0][2].cancelled():
+            while timers and timers[0][2]._cancelled:
                 heapq.heappop(timers)
             until = max(world.now, int(timers[0][0] * SECOND) + 1) if timers else None
             self._waits = True
@@ -64,7 +64,7 @@ class Loop(asyncio.AbstractEventLoop):
         now = self.time()
         while timers and timers[0][0] <= now:
             timer = heapq.heappop(timers)[2]
-            if not timer.cancelled():
+            if not timer._cancelled:
                 self._ready.append(timer)
         ready, thread = self._ready, self._thread
         assert thread is not None

@@ -12,7 +12,7 @@ from everytick.settings import SchedulerSettings
 from simulation import bodies
 from simulation.disk import Disk
 from simulation.engine import EngineProcess
-from simulation.people import People
+from simulation.people import ASKED, People
 from simulation.plan import Act, Plan
 from simulation.seam import WallClock
 from simulation.world import MILLISECOND, SECOND, World
@@ -62,7 +62,7 @@ class Nature:
         self.until = 0
         self._world, self._plan, self._wall, self._disk = world, plan, clock, disk
         self._settings, self._declare = settings, declare
-        self.people = People(world, disk, settings)
+        self.people = People(world, disk, settings, plan.jobs)
         self._slots = [Slot(number, plan.seed) for number in range(plan.slots)]
         self._processes: list[EngineProcess] = []
         self._by_pid: dict[int, EngineProcess] = {}
@@ -306,33 +306,8 @@ class Nature:
 
     # --- what people do ---
 
-    def _add(self, act: Act) -> None:
-        self.people.add(act.number)
-
-    def _offer(self, act: Act) -> None:
-        self.people.offered(act.number)
-
-    def _run_now(self, act: Act) -> None:
-        if act.job in self._plan.jobs:
-            self.people.run_now(act.job)
-
-    def _cancel(self, act: Act) -> None:
-        self.people.cancel([act.job], act.number)
-
-    def _retry(self, act: Act) -> None:
-        self.people.retry([act.job], act.number)
-
-    def _backfill(self, act: Act) -> None:
-        if "past" in self._plan.jobs:
-            self.people.fill(act.number)
-
-    def _fill_by_rate(self, act: Act) -> None:
-        if "past" in self._plan.jobs:
-            self.people.fill(act.number, int(act.seconds))
-
-    def _fill_missed(self, act: Act) -> None:
-        if "gappy" in self._plan.jobs:
-            self.people.fill_missed("gappy", act.number)
+    def _ask(self, act: Act) -> None:
+        self.people.ask_for(act)
 
     def _pause(self, act: Act) -> None:
         if act.job in self._plan.jobs and act.job not in self._paused and self._command("pause", act.job):
@@ -391,13 +366,6 @@ _ACTS: dict[str, Callable[[Nature, Act], None]] = {
     "slow": Nature._slow,
     "lost": Nature._lost,
     "set clock": Nature._step,
-    "ask": Nature._add,
-    "offer": Nature._offer,
-    "run now": Nature._run_now,
-    "cancel": Nature._cancel,
-    "retry": Nature._retry,
-    "backfill": Nature._backfill,
-    "fill by rate": Nature._fill_by_rate,
-    "fill missed": Nature._fill_missed,
     "pause": Nature._pause,
+    **dict.fromkeys(ASKED, Nature._ask),
 }

@@ -21,6 +21,7 @@ from everytick.system import system
 
 from simulation import bodies
 from simulation.disk import Disk, MemoryLedger
+from simulation.plan import Act
 from simulation.world import World
 from torture.history import Fill, Request
 from torture.jobs import HOUR, SECOND
@@ -65,18 +66,22 @@ class OfferingClient(OnSimulatedDisk, OfferedJobs):
 class People:
     """All that is asked in one world.
 
-    requested, fills, asked, refused: see `torture.history.History`.
+    jobs: those that there are. requested, fills, asked, refused: see `torture.history.History`.
     """
 
-    def __init__(self, world: World, disk: Disk, settings: SchedulerSettings) -> None:
+    def __init__(self, world: World, disk: Disk, settings: SchedulerSettings, jobs: Sequence[str]) -> None:
         self.requested: list[tuple[str, int, int]] = []
         self.fills: list[Fill] = []
         self.asked: list[Request] = []
         self.refused: list[str] = []
-        self._world, self._disk, self._settings = world, disk, settings
+        self._world, self._disk, self._settings, self._jobs = world, disk, settings, jobs
         self._number = 0
         # Ticks before this one have no backfill yet; far enough behind for a clock that is set back.
         self._unfilled = system.time_ns() // 1000 // HOUR * HOUR - 3 * HOUR
+
+    def ask_for(self, act: Act) -> None:
+        """Ask for what a plan has, which is one of `ASKED`."""
+        ASKED[act.kind](self, act)
 
     def command(self, what: str, job: str) -> bool:
         """Pause or resume a job; return whether that was done. Asked again until there is an answer."""
@@ -125,8 +130,9 @@ class People:
                 self.requested.append((job, tick, begin))
 
     def run_now(self, job: str) -> None:
-        """Ask for a run of a job."""
-        self._ask("run now", job, 0, lambda client: client.run_job_now(job))
+        """Ask for a run of a job, if it is there."""
+        if job in self._jobs:
+            self._ask("run now", job, 0, lambda client: client.run_job_now(job))
 
     def cancel(self, jobs: Sequence[str], number: int) -> None:
         """Cancel one of the runs that are not over, of these jobs if they have any.
@@ -145,13 +151,17 @@ class People:
 
     def fill(self, hours: int, rate: int = 0) -> None:
         """Ask for a backfill of so many ticks of which none has a run yet, at so many a minute."""
+        if "past" not in self._jobs:
+            return
         last = self._unfilled
         first = last - (hours - 1) * HOUR
         self._unfilled = first - HOUR
         self._fill("past", first, last, rate)
 
     def fill_missed(self, job: str, seconds: int) -> None:
-        """Ask for runs of the ticks of a job that were missed in the last so many seconds."""
+        """Ask for runs of the ticks of a job that were missed in the last so many seconds, if it is there."""
+        if job not in self._jobs:
+            return
         last = system.time_ns() // 1000
         self._fill(job, last - seconds * SECOND, last, at_once=3, only_missed=True)
 
@@ -213,3 +223,16 @@ def _ask(act: Callable[[], Any], found: list[tuple[str, Any]]) -> None:
 
 def _keep(wanted: Wanted, client: OfferingClient) -> None:
     client.keep(client.draft(_OFFER.reference, wanted))
+
+
+# By the kinds of acts.
+ASKED: dict[str, Callable[[People, Act], None]] = {
+    "ask": lambda people, act: people.add(act.number),
+    "offer": lambda people, act: people.offered(act.number),
+    "run now": lambda people, act: people.run_now(act.job),
+    "cancel": lambda people, act: people.cancel([act.job], act.number),
+    "retry": lambda people, act: people.retry([act.job], act.number),
+    "backfill": lambda people, act: people.fill(act.number),
+    "fill by rate": lambda people, act: people.fill(act.number, int(act.seconds)),
+    "fill missed": lambda people, act: people.fill_missed("gappy", act.number),
+}

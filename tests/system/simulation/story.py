@@ -42,6 +42,9 @@ _NAMES: dict[str, Any] = {name: getattr(bodies, name) for name in ("quick", "slo
 _SPECS = {spec.id: spec for spec in (*SCHEDULE, *MORE_JOBS, *NEWEST_JOBS, *LATEST_JOBS)}
 # It tells there what it takes for a mistake, with the address of the future.
 _FUTURES, _ADDRESS = logging.getLogger("concurrent.futures"), re.compile(r" \d+")
+# The sink of all worlds, by its number for loguru, and the filter of the one that runs.
+_sinks: dict[int, Any] = {}
+_keepers: list[Callable[[Any], bool]] = []
 _PLANNED = "Traceback (most recent call last):\nRuntimeError: as planned"
 
 
@@ -173,7 +176,7 @@ def _logged(world: World, wall: seam.WallClock, nature: Nature) -> Iterator[None
         thread = world._thread
         process = None if thread is None else nature.process_of(thread.program.pid)
         if process is not None and process.alive:
-            stamp = now().replace(tzinfo=None).isoformat(" ", "microseconds")
+            stamp = record["time"].replace(tzinfo=None).isoformat(" ", "microseconds")
             process.lines.append(f"{stamp} | {record['level'].name} | {record['message']}")
             if record["exception"] is not None and record["exception"].value is not None:
                 process.lines.append(_trace(record["exception"].value))
@@ -187,17 +190,32 @@ def _logged(world: World, wall: seam.WallClock, nature: Nature) -> Iterator[None
 
     module: Any = loguru_module
     before, module.aware_now = module.aware_now, now
-    # No other sink hears of a world, which may say very much.
-    core: Any = logger._core  # type: ignore[attr-defined]
-    sinks, core.handlers, level, core.min_level = core.handlers, {}, core.min_level, float("inf")
-    logger.add(lambda _message: None, level="INFO", filter=keep)
     _FUTURES.addFilter(odd)
     try:
-        yield
+        with _only_sink(keep):
+            yield
     finally:
         _FUTURES.removeFilter(odd)
-        core.handlers, core.min_level = sinks, level
         module.aware_now = before
+
+
+@contextmanager
+def _only_sink(keep: Callable[[Any], bool]) -> Iterator[None]:
+    """Let a filter alone hear of the lines of a world, which may say very much."""
+    core: Any = logger._core  # type: ignore[attr-defined]
+    sinks, level = core.handlers, core.min_level
+    core.handlers, core.min_level = _sinks, float("inf")
+    _keepers.append(keep)
+    try:
+        if not _sinks:
+            # Once: it looks for all folders of the interpreter, for each sink.
+            logger.add(lambda _message: None, level="INFO", filter=lambda record: _keepers[-1](record))
+            _sinks.update(core.handlers)
+        core.min_level = min(sink.levelno for sink in _sinks.values())
+        yield
+    finally:
+        _keepers.pop()
+        core.handlers, core.min_level = sinks, level
 
 
 def _trace(problem: BaseException) -> str:

@@ -53,7 +53,7 @@ class Queue:
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         items = self._items
-        if not items and not (block and self._waiters.wait_for(lambda: items, timeout)):
+        if not items and not (block and self._waiters.wait_for(items.__len__, timeout)):
             raise queue.Empty
         return items.popleft()
 

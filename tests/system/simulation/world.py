@@ -145,6 +145,7 @@ class World:
         self.problems: list[BaseException] = []
         self.programs: list[Program] = []
         self.steps = 0
+        self._most_steps = _MOST_STEPS
         self._random = random.Random(f"{seed} latencies")
         self._heap: list[tuple[int, int, Thread, int, bool]] = []
         self._number = 0
@@ -189,11 +190,22 @@ class World:
         me.turn += 1
         if until is not None:
             # No timer is exact, and there is no loop through which no time passes.
-            self.schedule(until + 1 + int(self._random.random() * _LATENCY), me, me.turn, False)
+            at = until + 1 + int(self._random.random() * _LATENCY)
+            if self._is_next(at):
+                # Nobody could wake it before that.
+                self.steps += 1
+                self.now = max(self.now, at)
+                return False
+            self.schedule(at, me, me.turn, False)
         woken: bool = self.hub.switch()
         if not program.alive:
             raise Ended
         return woken
+
+    def _is_next(self, at: int) -> bool:
+        """Return whether nothing happens before an instant: its thread need not be left until then."""
+        heap = self._heap
+        return (not heap or at < heap[0][0]) and self.steps < self._most_steps and not self._over
 
     def sleep(self, nanoseconds: int) -> None:
         """Let this thread wait for a time."""
@@ -204,8 +216,10 @@ class World:
     def run(self) -> None:
         """Let time pass until nothing is left to happen, or somebody calls `stop`."""
         self.hub = getcurrent()
-        heap, most = self._heap, self.steps + _MOST_STEPS
-        while heap and not self._over and self.steps < most:
+        heap, running = self._heap, None
+        self._most_steps = self.steps + _MOST_STEPS
+        _set_running_loop(None)
+        while heap and not self._over and self.steps < self._most_steps:
             at, _number, thread, turn, woken = heapq.heappop(heap)
             program = thread.program
             if thread.turn != turn or not program.alive or thread.is_over:
@@ -219,8 +233,11 @@ class World:
             if self._entered is not program:
                 self._enter(program)
             self._thread = thread
-            _set_running_loop(thread.loop)
+            if thread.loop is not running:
+                _set_running_loop(thread.loop)
             thread.greenlet.switch(woken)
+            # It may have begun to run one, or have run it to its end.
+            running = thread.loop
         _set_running_loop(None)
         self._thread = None
 

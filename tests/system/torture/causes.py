@@ -111,7 +111,7 @@ def _made_way(spec: JobSpec | None, row: Row, attempt: Row, history: History) ->
 
 def _was_removed(spec: JobSpec | None, due: int, ended: int | None, history: History) -> bool:
     """Return whether the job of an attempt was removed between two instants from the ledger."""
-    if spec is None or ended is None:
+    if spec is None or ended is None or not deploys.may_be_removed(history, spec):
         return False
     begins, ends = (history.clock.instants(shown) for shown in (due, ended))
     return deploys.is_removed_between(history, spec, min(begins, default=0), max(ends, default=0))

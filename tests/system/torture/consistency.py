@@ -166,6 +166,7 @@ def overlap_skips(history: History, harm: Harm) -> Iterator[Violation]:
         rows = history.rows_of(spec.id)
         # One that was given up after its claim held a lease until then.
         runs = [row for row in rows if row["state"] != "skipped" or row["claimed_us"] is not None]
+        runs += _tried_again(history, runs)
         for row in rows:
             if row["reason"] != "overlap":
                 continue
@@ -175,7 +176,7 @@ def overlap_skips(history: History, harm: Harm) -> Iterator[Violation]:
                 continue
             held = sum(
                 _held(spec, other, row) and not _only_waited(history, harm, other, row, entered)
-                for other in [*runs, *_tried_again(history, runs)]
+                for other in runs
             )
             if held < spec.max_instances and not _outcomes_waited(row, harm):
                 sentence = f"was skipped for overlap while {held} earlier run(s) were held"

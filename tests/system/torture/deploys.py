@@ -47,6 +47,11 @@ def absences(history: History, spec: JobSpec) -> Iterator[tuple[int, int]]:
             yield life.ready, min(returns, default=2**62)
 
 
+def may_be_removed(history: History, spec: JobSpec) -> bool:
+    """Return whether a deploy or a person may have removed a job at any time."""
+    return spec.leaves or bool(history.acts_on(spec.id, "remove"))
+
+
 def is_removed_at(history: History, spec: JobSpec, at: int) -> bool:
     """Return whether a job was certainly removed at an instant."""
     return any(begin <= at < end for begin, end in absences(history, spec))

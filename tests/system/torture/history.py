@@ -162,11 +162,16 @@ class WorldClock:
 
     def shows(self, instant: int) -> int:
         """Return what the clock showed at an instant."""
-        offset = next(offset for begin, offset in reversed(self.steps) if begin <= instant)
-        return instant + self.base + offset
+        for begin, offset in reversed(self.steps):
+            if begin <= instant:
+                return instant + self.base + offset
+        raise ValueError(f"{instant} is before the world began")
 
     def instants(self, shown: int) -> list[int]:
         """Return all instants at which the clock showed this, or at which it jumped over it."""
+        if len(self.steps) == 1 and shown >= self.base:
+            # As in most worlds: nobody has set it.
+            return [shown - self.base]
         found = []
         ends = [begin for begin, _ in self.steps[1:]] + [_ENDLESS]
         for (begin, offset), end in zip(self.steps, ends, strict=True):
@@ -228,6 +233,10 @@ class History:
         self._by_job: dict[str, list[Row]] = defaultdict(list)
         for row in self.runs:
             self._by_job[row["job_id"]].append(row)
+        self._asked_of: dict[tuple[str, int], list[Request]] = defaultdict(list)
+        for it in self.asked:
+            if it.answer != "refused":
+                self._asked_of[it.what, it.run].append(it)
 
     def _go_by_one_id(self) -> None:
         """Let a job that is renamed have one id, whichever it had at the time."""
@@ -244,7 +253,7 @@ class History:
 
     def asked_of(self, what: str, run: int) -> list[Request]:
         """Return what was asked of a run, also where it is not known whether that was done."""
-        return [it for it in self.asked if it.what == what and it.run == run and it.answer != "refused"]
+        return self._asked_of.get((what, run), [])
 
     def acts_on(self, job: str, *what: str) -> list[Act]:
         """Return what was done about a job, also where it is not known whether it was."""

@@ -16,11 +16,12 @@ ENTERING = 1.5 * SECOND
 
 def pauses(history: History, harm: Harm) -> Iterator[Violation]:
     """R8: what falls into a pause does not run, and only that is excused by it."""
+    of_all = spells(history.commands)
     for row in history.runs:
         job, tick = row["job_id"], row["tick_us"]
         if tick is None:
             continue
-        known = [(a, z) for a, z in spells(history.commands) if a.job == job]
+        known = [(a, z) for a, z in of_all if a.job == job]
         instants, last = harm.instants(tick), harm.instants(row["last_tick_us"] or tick)
         # When it could be claimed: the clock may be set back between that and the tick.
         first = min(harm.instants(tick - AHEAD), default=0)

@@ -15,7 +15,7 @@ from everytick.store.records import Claim, JobState
 from simulation.mutants.planting import mutant
 
 
-@mutant(seed=1)
+@mutant(seed=177)
 def a_run_is_entered_before_it_is_recorded_as_started() -> AbstractContextManager[Any]:
     usual = admission.Admission.dispatch
 
@@ -27,7 +27,7 @@ def a_run_is_entered_before_it_is_recorded_as_started() -> AbstractContextManage
     return patch.object(admission.Admission, "dispatch", dispatch)
 
 
-@mutant(seed=1)
+@mutant(seed=1020)
 def a_run_begins_at_its_tick_and_not_at_its_due_instant() -> AbstractContextManager[Any]:
     usual = admission.Admission.dispatch
 
@@ -49,7 +49,7 @@ def a_run_that_waits_begins_in_a_pause() -> AbstractContextManager[Any]:
     return patch.object(JobState, "is_paused", lambda _state, _now: False)
 
 
-@mutant(seed=1)
+@mutant(seed=1020)
 def a_waiting_run_is_taken_whatever_runs_of_its_job() -> AbstractContextManager[Any]:
     return patch.object(queue, "Counter", _NoCounter)
 
@@ -67,12 +67,12 @@ class _NoCounter(dict[str, int]):
         return self
 
 
-@mutant(seed=1)
+@mutant(seed=144)
 def a_process_whose_loop_is_blocked_keeps_what_it_has_claimed() -> AbstractContextManager[Any]:
     return patch.object(admission.Admission, "requeue_overdue", lambda _admission: None)
 
 
-@mutant(seed=3)
+@mutant(seed=335)
 def a_run_that_was_given_back_is_entered_all_the_same() -> AbstractContextManager[Any]:
     return patch.object(held.Held, "remove", _remove_or_not)
 
@@ -82,6 +82,6 @@ def _remove_or_not(self: Any, claims: list[Claim]) -> bool:
     return True
 
 
-@mutant(seed=7)
+@mutant(seed=11)
 def the_runs_behind_one_that_was_entered_are_forgotten() -> AbstractContextManager[Any]:
     return patch.object(admission.Admission, "_hold_others", lambda _admission, _claims: False)

@@ -14,7 +14,7 @@ from everytick.store import job_statements as job_sql
 from simulation.mutants.planting import mutant, other_text
 
 
-@mutant(seed=4)
+@mutant(seed=1020)
 def the_watermark_is_not_moved() -> AbstractContextManager[Any]:
     return other_text(
         job_sql.ADVANCE_WATERMARKS, ("watermark_us = given.upto FROM", "watermark_us = given.seen FROM")
@@ -33,12 +33,12 @@ def a_claim_does_not_look_for_a_pause() -> AbstractContextManager[Any]:
     return other_text(job_sql.ADVANCE_WATERMARKS, ("AND paused_us IS NULL", ""))
 
 
-@mutant(seed=1)
+@mutant(seed=237)
 def skipped_ticks_are_not_written_down() -> AbstractContextManager[Any]:
     return patch.object(gaps, "skip_all", lambda _connection, _skipped, _now: None)
 
 
-@mutant(seed=1)
+@mutant(seed=1020)
 def runs_that_are_under_way_are_not_counted() -> AbstractContextManager[Any]:
     return patch.object(limits, "added_up", lambda _rows, _by: {})
 
@@ -48,7 +48,7 @@ def more_is_made_up_for_than_was_asked_for() -> AbstractContextManager[Any]:
     return patch.object(Job, "most_waiting", 10)
 
 
-@mutant(seed=20)
+@mutant(seed=326)
 def the_grace_is_not_looked_at() -> AbstractContextManager[Any]:
     return patch.object(Job, "too_late", lambda _job, _due, _now: False)
 

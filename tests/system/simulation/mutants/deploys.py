@@ -14,7 +14,7 @@ from everytick.store.bulk import Bulk
 from simulation.mutants.planting import mutant, other_text
 
 
-@mutant(seed=14)
+@mutant(seed=326)
 def a_removed_job_goes_on() -> AbstractContextManager[Any]:
     return patch.object(definitions, "_part_with", lambda *_about, is_whole: None)
 
@@ -29,7 +29,7 @@ def ticks_that_are_recorded_at_a_removal_may_come_again() -> AbstractContextMana
     return other_text(job_sql.REMOVE_JOBS, ("ELSE given.upto END", "ELSE watermark_us END"))
 
 
-@mutant(seed=14)
+@mutant(seed=326)
 def a_renamed_job_loses_its_watermark() -> AbstractContextManager[Any]:
     usual = renaming._carry_over
 
@@ -45,7 +45,7 @@ def a_renamed_job_loses_its_watermark() -> AbstractContextManager[Any]:
     return patch.object(renaming, "_carry_over", carry_over)
 
 
-@mutant(seed=20)
+@mutant(seed=1020)
 def the_former_id_of_a_renamed_job_stays_in_force() -> AbstractContextManager[Any]:
     usual = renaming._carry_over
     none = Bulk("SELECT job FROM GIVEN AS given WHERE false", job="text", upto="bigint")

@@ -12,17 +12,17 @@ from everytick.store import disabled, gaps
 from simulation.mutants.planting import mutant
 
 
-@mutant(seed=2)
+@mutant(seed=22)
 def a_process_claims_what_it_is_set_not_to_run() -> AbstractContextManager[Any]:
     return patch.object(registry, "EnabledJobs", lambda jobs, _job_filter: jobs)
 
 
-@mutant(seed=38)
+@mutant(seed=130)
 def nobody_writes_down_that_a_job_is_disabled() -> AbstractContextManager[Any]:
     return patch.object(disabled, "find", lambda *_about: {})
 
 
-@mutant(seed=2)
+@mutant(seed=22)
 def each_process_takes_its_own_settings_for_those_of_all() -> AbstractContextManager[Any]:
     return patch.object(disabled, "_filters", lambda *_about: [])
 

@@ -13,17 +13,17 @@ from everytick.store import backfills
 from simulation.mutants.planting import mutant, other_text, without
 
 
-@mutant(seed=18)
+@mutant(seed=258)
 def the_rate_of_a_backfill_is_not_kept() -> AbstractContextManager[Any]:
     return patch.object(backfills, "interval", lambda _backfill: 0)
 
 
-@mutant(seed=42)
+@mutant(seed=326)
 def all_that_a_rate_had_allowed_is_made_up_for() -> AbstractContextManager[Any]:
     return patch.object(backfills, "_MADE_UP_FOR", 2**60)
 
 
-@mutant(seed=30)
+@mutant(seed=198)
 @contextmanager
 def what_succeeded_is_made_up_for_too() -> Iterator[None]:
     # Each of the two leaves it out.
@@ -33,7 +33,7 @@ def what_succeeded_is_made_up_for_too() -> Iterator[None]:
         yield
 
 
-@mutant(seed=90)
+@mutant(seed=98)
 def what_was_made_up_for_is_made_up_for_again() -> AbstractContextManager[Any]:
     return other_text(sql.LIST_SETTLED, ("for_tick_us = given.tick", "for_tick_us = -given.tick"))
 

@@ -11,12 +11,12 @@ from everytick.store import limit_statements, limits, queue
 from simulation.mutants.planting import mutant, other_text
 
 
-@mutant(seed=3)
+@mutant(seed=319)
 def the_limit_of_a_group_is_not_looked_at() -> AbstractContextManager[Any]:
     return patch.object(queue._Taker, "_has_place_in_group", lambda _taker, _job: True)
 
 
-@mutant(seed=3)
+@mutant(seed=319)
 def a_run_that_was_taken_does_not_count_in_its_group() -> AbstractContextManager[Any]:
     usual = queue._Taker._count
 
@@ -28,7 +28,7 @@ def a_run_that_was_taken_does_not_count_in_its_group() -> AbstractContextManager
     return patch.object(queue._Taker, "_count", count)
 
 
-@mutant(seed=3)
+@mutant(seed=319)
 def what_is_under_way_elsewhere_does_not_count_in_its_group() -> AbstractContextManager[Any]:
     return other_text(
         limit_statements.COUNT_IN_GROUPS,
@@ -36,18 +36,26 @@ def what_is_under_way_elsewhere_does_not_count_in_its_group() -> AbstractContext
     )
 
 
-@mutant(seed=179)
+@mutant(seed=247)
 def a_new_tick_goes_before_a_run_that_was_cut_off() -> AbstractContextManager[Any]:
     return other_text(
         limit_statements.COUNT_UNDER_WAY, ("rerun_until_us >= :now", "rerun_until_us > :now + :now")
     )
 
 
-@mutant(seed=3)
+@mutant(seed=11)
 def older_ticks_wait_on_behind_a_newer_one() -> AbstractContextManager[Any]:
     return patch.object(limits, "skip_older_queued", lambda *_about, at_once=False: None)
 
 
-@mutant(seed=3)
+@mutant(seed=11)
 def nothing_makes_way_for_a_newer_tick() -> AbstractContextManager[Any]:
     return patch.object(limits, "make_way", lambda *_about: None)
+
+
+@mutant(seed=80_644_987)
+def a_newer_tick_makes_way_for_an_older_one() -> AbstractContextManager[Any]:
+    return other_text(
+        limit_statements.LIST_IN_THE_WAY,
+        ("runs.job_id, process_id, tick_us", "runs.job_id, process_id, NULL"),
+    )

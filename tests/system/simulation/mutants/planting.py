@@ -16,7 +16,10 @@ Plant = Callable[[], AbstractContextManager[Any]]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A bug, and a seed that is known to find it: one of so many, from seed 1 on, does."""
+    """A bug, and a seed that is known to find it: one of so many, from seed 1 on, does.
+
+    Of several that do, one whose world is small: the whole suite runs each of them.
+    """
 
     plant: Plant
     seed: int

@@ -21,17 +21,17 @@ def a_cancellation_is_forgotten() -> AbstractContextManager[Any]:
     return patch.object(runner.Runner, "cancel", lambda _runner, _unwanted: None)
 
 
-@mutant(seed=14)
+@mutant(seed=326)
 def a_retry_loses_its_attempt_count() -> AbstractContextManager[Any]:
     return without(sql, "RETRY_ENDED", "attempt = attempt + 1, ")
 
 
-@mutant(seed=14)
+@mutant(seed=326)
 def a_retry_is_cancelled_as_the_attempt_before_it_was() -> AbstractContextManager[Any]:
     return without(sql, "RETRY_ENDED", "cancel_us = NULL, ")
 
 
-@mutant(seed=14)
+@mutant(seed=326)
 def a_run_that_is_asked_for_is_made_twice() -> AbstractContextManager[Any]:
     usual = requests.run_now
 
@@ -42,7 +42,7 @@ def a_run_that_is_asked_for_is_made_twice() -> AbstractContextManager[Any]:
     return patch.object(requests, "run_now", run_now)
 
 
-@mutant(seed=6)
+@mutant(seed=258)
 def a_tick_of_a_backfill_is_made_twice() -> AbstractContextManager[Any]:
     return replaced(backfill_sql, "ADVANCE", "upto_us = :upto", "upto_us = upto_us")
 
@@ -52,7 +52,7 @@ def the_runs_of_a_backfill_are_not_counted() -> AbstractContextManager[Any]:
     return patch.object(backfills, "count_open", lambda _connection, _number: 0)
 
 
-@mutant(seed=12)
+@mutant(seed=21)
 def a_commit_whose_answer_is_lost_is_taken_for_undone() -> AbstractContextManager[Any]:
     usual = MemoryLedger.connect
 
@@ -72,7 +72,7 @@ def a_cancelled_retry_takes_the_outcome_before_it_along() -> AbstractContextMana
     return patch.object(requests, "_restore", lambda _connection, _run_id, asked: False)
 
 
-@mutant(seed=12)
+@mutant(seed=213)
 def a_tick_of_a_backfill_is_passed_over() -> AbstractContextManager[Any]:
     usual = backfills._next
 
@@ -83,11 +83,11 @@ def a_tick_of_a_backfill_is_passed_over() -> AbstractContextManager[Any]:
     return patch.object(backfills, "_next", following)
 
 
-@mutant(seed=19)
+@mutant(seed=335)
 def two_people_may_take_one_id() -> AbstractContextManager[Any]:
     return patch.object(offered_jobs, "_is_gone", lambda _state: True)
 
 
-@mutant(seed=19)
+@mutant(seed=167)
 def an_offered_function_gets_its_date_as_text() -> AbstractContextManager[Any]:
     return patch.object(executor, "as_annotated", lambda _function, args, kwargs: (args, kwargs))
