@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigurationError, nearest
-from .system.machine import name_of_user
 
 # The keys that `[tool.everytick]` may have.
 _KEYS = ("app", "settings", "logging", "name", "timezone")
@@ -88,6 +87,9 @@ def _stranger(path: Path) -> str | None:
     """Return the owner of a file or a folder, also of a link to it; None for this user and the superuser."""
     for owner in _owners(path):
         if owner not in (0, os.geteuid()):
+            # It loads asyncio, which importing the package does not.
+            from .system.machine import name_of_user
+
             return name_of_user(owner)
     return None
 
