@@ -13,9 +13,10 @@ RUN = "$(PYTHON)" -m
 BIN = $(shell "$(PYTHON)" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
 READY := $(VENV)/.ready
 # How many tests run at a time: JOBS, if it is given. Many wait, for ticks, leases and processes, so that two cores
-# are enough for six.
+# are enough for more: for most of them where all run, since the quick ones hardly wait.
 JOBS ?=
-TEST_JOBS = $(or $(JOBS),6)
+TEST_JOBS = $(or $(JOBS),8)
+QUICK_JOBS = $(or $(JOBS),6)
 MINUTES ?= 1
 SEEDS ?= 100
 SEED ?=
@@ -30,7 +31,7 @@ help:
 	@echo 'make setup       make .venv with everything below (each target does it when needed)'
 	@echo 'make check       lint, types, layers, workflows, documentation and the package; no tests'
 	@echo 'make test        every test'
-	@echo 'make test-quick  all but the slow ones, $(TEST_JOBS) at a time: what to run after each edit'
+	@echo 'make test-quick  all but the slow ones, $(QUICK_JOBS) at a time: what to run after each edit'
 	@echo 'make torture     $(MINUTES) minute(s) of kills, stops, locks and clock steps, then a check (MINUTES=, SEED=, POSTGRES=1, BOUNCER=1)'
 	@echo 'make simulate-faults  kills, stops, locks and clock steps in simulated time, of many seeds (SEEDS=, SEED=, JOBS=, MUTANTS=1)'
 	@echo 'make coverage    the quick tests with coverage by branch'
@@ -126,7 +127,7 @@ test: $(READY)
 	"$(PYTHON)" scripts/whole_suite.py -n $(TEST_JOBS) --dist worksteal --durations 30 --durations-min 5
 
 test-quick: $(READY)
-	$(RUN) pytest -m "not full" -n $(TEST_JOBS)
+	$(RUN) pytest -m "not full" -n $(QUICK_JOBS)
 
 # By PYTHONPATH and not by `cd tests`, where a relative PYTHON would not be found.
 torture: $(READY)
@@ -137,7 +138,7 @@ simulate-faults: $(READY)
 	PYTHONPATH=tests/support:tests/system $(RUN) simulation --seeds $(SEEDS)$(if $(SEED), --seed $(SEED))$(if $(JOBS), --jobs $(JOBS))$(if $(MUTANTS), --mutants)
 
 coverage: $(READY)
-	$(RUN) pytest -m "not full" -n $(TEST_JOBS) --cov --cov-report term
+	$(RUN) pytest -m "not full" -n $(QUICK_JOBS) --cov --cov-report term
 
 # Some fifteen minutes on a machine that does nothing else; writes the tables of docs/explanation/a-thousand-machines.md.
 bench-cluster: $(READY)

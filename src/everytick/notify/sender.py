@@ -103,8 +103,12 @@ def within(seconds: float, work: Callable[[], T], give_up: Callable[[threading.T
     thread = system.start_thread(copy_context().run, args=(run,), name="scheduler-call")
     if not over.wait(seconds):
         give_up(thread)
-        raise NotTaken(f"no answer within {exact_seconds(seconds)}")
+        raise NotTaken(_no_answer(seconds))
     return answer.result()
+
+
+def _no_answer(seconds: float) -> str:
+    return f"no answer within {exact_seconds(seconds)}"
 
 
 def cut(thread: threading.Thread) -> None:
@@ -280,6 +284,9 @@ def _reason(problem: Exception) -> str:
     """Return what went wrong, without the address."""
     if isinstance(problem, urllib.error.URLError):
         problem = problem.reason if isinstance(problem.reason, Exception) else OSError(str(problem.reason))
+    if isinstance(problem, TimeoutError):
+        # A wait for the connection or its next byte was over before the deadline of the whole was looked at.
+        return _no_answer(DEADLINE)
     if isinstance(problem, http.client.HTTPException | ValueError):
         # Its message may hold the address.
         return type(problem).__name__

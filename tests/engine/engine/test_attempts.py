@@ -229,7 +229,8 @@ async def test_old_history_is_pruned_and_the_rest_kept(
             connection.execute("UPDATE scheduler_runs SET finished_us = finished_us - 3 * 86400000000")
         old = {row["run_id"] for row in rows(scheduler)}
         async with scheduler:
-            await until(lambda: not old & {row["run_id"] for row in rows(scheduler)})
+            # A piece a second, and on a busy machine there are many.
+            await until(lambda: not old & {row["run_id"] for row in rows(scheduler)}, 60)
         ticks = [row["tick_us"] for row in rows(scheduler)]
         assert ticks
         assert len(ticks) == len(set(ticks))

@@ -52,6 +52,19 @@ def test_a_call_ends_at_its_deadline_and_leaves_no_thread(kind: str) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("kind", ["says nothing", "headers"])
+def test_a_wait_that_is_over_before_the_deadline_is_looked_at_is_told_as_that(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "within", lambda _seconds, work, _give_up: work())
+    monkeypatch.setattr(sender, "DEADLINE", 0.1)
+    host = Host(SLOW[kind])
+    with pytest.raises(sender.NotTaken, match=r"^no answer within 0.1 seconds$"):
+        sender.call(f"{host.url}/x", None, "app")
+    host.close()
+
+
+@pytest.mark.full
 async def test_one_slow_host_delays_no_other_and_is_told_at_once(
     tmp_path: Path, sink: HttpSink, log: list[str]
 ) -> None:

@@ -104,7 +104,7 @@ def unscheduled(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(added_tasks.note, "interval", seconds=60, id=OF_THE_CODE, args=["other"])
     for number in range(len(VALUES)):
         job_id = "victim" if number == 0 else f"victim{number}"
-        scheduler.add_job(added_tasks.note, "interval", seconds=60, id=job_id, args=[job_id])
+        scheduler.add_job(added_tasks.note, "interval", hours=1, id=job_id, args=[job_id])
     ledger = prepared(scheduler)
     now = ticks.now()
     minute = now - now % (60 * SECOND)
@@ -120,7 +120,7 @@ def unscheduled(scheduler: AsyncIOScheduler) -> None:
 
 
 def _number(table: Table) -> int:
-    return 1 if table in (schema.alerting, schema.application, schema.schedule) else 60
+    return 1 if table in (schema.alerting, schema.application, schema.schedule) else 40
 
 
 def _row(table: Table, number: int, now: int) -> dict[str, Any]:
