@@ -5,14 +5,15 @@ Each excuse of the checker by a pair of histories: one that has it, and one that
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from torture import causes, pauses, processes
-from torture.history import Command, History
+from torture.history import Command, History, WorldClock
 from torture.jobs import SECOND
-from torture.made_up import fault, lived, of_one_job, request, row, start, us
+from torture.made_up import attempt, fault, lived, of_one_job, request, row, start, us
 from torture.pairs import Pairs
 
 PAIRS = Pairs()
@@ -51,6 +52,31 @@ def its_time_limit_passed_while_the_machine_was_busy(excused: bool) -> History:
 def its_job_was_removed_while_it_waited(excused: bool) -> History:
     cancelled = row(106, "cancelled", finished_us=108)
     return lived(of_one_job({"leaves": excused}, cancelled), 3, version=1)
+
+
+def tried_again_after_it_was_cancelled(clock: WorldClock, ended: float, *later: float) -> History:
+    """Let the tick of 160 have ended as cancelled at 163 in truth, and be tried again since."""
+    rows = [row(160, attempt=2, due_us=170), *(row(tick) for tick in later)]
+    first = attempt(160, 1, "cancelled", 160, ended)
+    bodies = (start(160, end=us(163)), start(160, attempt=2, at=us(170)))
+    retried = (request("retry", 160, 2, 169.9),)
+    spec = {"overlap": "replace"}
+    return replace(of_one_job(spec, *rows, starts=bodies, attempts=(first,), asked=retried), clock=clock)
+
+
+@pair(causes.ends)
+def it_had_made_way_for_a_later_tick_before_the_clock_was_set_back(excused: bool) -> History:
+    # By the time that it ended, the clock had shown 162.5.
+    back = WorldClock(0, [(0, 0), (us(162.5), us(-60))])
+    return tried_again_after_it_was_cancelled(back, 103, 162 if excused else 164)
+
+
+@pair(causes.ends)
+def its_process_was_stopped_in_the_microsecond_in_which_the_clock_was_set(excused: bool) -> History:
+    stopped = fault("terminate", 160.5, 161.5, 2 if excused else 3)
+    body, ended = start(160, end=us(161)), row(160, "interrupted", finished_us=161)
+    history = of_one_job({}, ended, starts=(body,), faults=(stopped,))
+    return replace(history, clock=WorldClock(0, [(0, 0), (us(161), us(40))]))
 
 
 def cut_off(spec: dict[str, Any], *faults: Any, commands: tuple[Command, ...] = (), **more: Any) -> History:

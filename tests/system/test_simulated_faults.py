@@ -166,6 +166,42 @@ _FOUND = {
     "a start of several on hosts of their own, that find only dead ones": Plan(
         2, ("quick", "morph", "boot"), 3, True, 12, 2.0, 9.0, (Act(6.0, "storm"),)
     ),
+    "a start that finds only dead ones, whose last heartbeats were by a clock that was set back since": Plan(
+        80_645_059,
+        ("warm", "newest"),
+        6,
+        True,
+        18,
+        2.0,
+        33.0,
+        (Act(32.666, "set clock", number=-3), Act(34.313, "kill all")),
+        1_800_143_975,
+    ),
+    "a run that made way before the clock was set back, and was tried again by a person": Plan(
+        80_644_941,
+        ("boot", "newest", "replaced"),
+        4,
+        True,
+        12,
+        2.0,
+        12.999,
+        (Act(3.264, "set clock", number=-3600, seconds=1.738), Act(11.999, "retry")),
+    ),
+    # As seed 80644959 did.
+    "a run that is interrupted in the microsecond in which the clock is set": Plan(
+        582,
+        ("quick", "slow", "endless", "replaced_endless"),
+        2,
+        False,
+        12,
+        2.0,
+        4.5,
+        (
+            Act(3.0, "terminate twice"),
+            Act(3.0, "terminate twice", slot=1),
+            Act(3.0, "set clock", number=40),
+        ),
+    ),
 }
 
 

@@ -70,15 +70,15 @@ class Heartbeats:
         self._history = int(history_days * ticks.DAY)
         # Heartbeats of others as last seen, and since when they are the same.
         self._watched: dict[str, tuple[int, float]] = {}
-        # Those found at the start, as long as none of them has sent a heartbeat; and those of them that are
-        # not written down any more.
+        # Those found at the start, with the last heartbeat of each; the same as long as none of them has sent
+        # another one; and those of them that are not written down any more.
+        self._found: dict[str, object] = {}
         self._doubtful: set[str] = set()
         self._vanished: set[str] = set()
         # The jobs that cannot run here, as the ledger was told last.
         self._reported: str | None = None
         self._start_number = 0
-        # When it joined, in microseconds UTC; 0 before.
-        self._joined = 0
+        self._has_joined = False
         # Jobs whose runs are left to others, and why.
         self._left: dict[str, str] = {}
         # Runs that nobody can take.
@@ -99,10 +99,10 @@ class Heartbeats:
 
     def joined(self, registration: Registration) -> None:
         """Remember who was there at the start: if none of them moves again, this was a new start."""
-        self._doubtful = set(registration.peers)
+        self._found, self._doubtful = registration.peers, set(registration.peers)
         self._start_number = registration.start_number
         self.moving |= registration.moving
-        self._joined = registration.joined
+        self._has_joined = True
 
     @property
     def sees_others(self) -> bool:
@@ -121,7 +121,7 @@ class Heartbeats:
 
         looks: whether to take over waiting runs before that.
         """
-        if not self._joined:
+        if not self._has_joined:
             # Do not beat before registering: we would find our own row, and take ourselves for a process that
             # was there already.
             return
@@ -300,7 +300,7 @@ class Heartbeats:
     def _is_new_start(self, connection: Connection) -> bool:
         """Return whether all that were there were dead already: then this was in truth a start (R3)."""
         for process_id in self._vanished:
-            if not workers.had_died(connection, process_id, self._joined):
+            if not workers.had_died(connection, process_id, self._found.get(process_id)):
                 # It has stopped in order, or shown a heartbeat: the schedule was up.
                 self._doubtful.clear()
                 return False

@@ -249,7 +249,8 @@ class Registration:
     """The result of joining, for a process that starts."""
 
     start_number: int
-    peers: set[str]
+    # The others that were there, and when the last heartbeat of each was, as the ledger has it.
+    peers: dict[str, object]
     lost: int
     watermarks: dict[str, int] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)

@@ -195,10 +195,13 @@ def reap(connection: Connection, process_id: str, beat: int, beat_us: int) -> in
     return lose_runs(connection, process_id, beat_us)
 
 
-def had_died(connection: Connection, process_id: str, by: int) -> bool:
-    """Return whether a process is on record as one that died, with no heartbeat after an instant."""
+def had_died(connection: Connection, process_id: str, beat_us: object) -> bool:
+    """Return whether a process is on record as one that died, and whose last heartbeat was this one.
+
+    A later one is told by its being another, whatever it says: the clock may have been set since (R10).
+    """
     row = connection.execute(process_sql.READ_END, {"process_id": process_id}).fetchone()
-    return row is not None and row[0] == 1 and type(row[1]) is int and row[1] <= by
+    return row is not None and row[0] == 1 and row[1] == beat_us
 
 
 def is_provably_dead(me: Identity, process_id: str, host: str, pid: int) -> bool:

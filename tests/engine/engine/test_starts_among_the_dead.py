@@ -30,11 +30,14 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.1)
 
 
-def find_two(scheduler: AsyncIOScheduler) -> int:
-    """Let two silent processes of other machines be in the ledger before it starts; return since when."""
+def find_two(scheduler: AsyncIOScheduler, ago: int = 10) -> int:
+    """Let two silent processes of other machines be in the ledger before it starts; return since when.
+
+    ago: how many seconds before, by what the clock shows.
+    """
     scheduler.add_job(task, id="boot")
     scheduler.ledger.prepare()
-    since = ticks.now() - 10 * ticks.SECOND
+    since = ticks.now() - ago * ticks.SECOND
     for name in ("one", "two"):
         change(scheduler.ledger, ENTER, name, since, since)
     return since
@@ -88,13 +91,13 @@ async def test_a_heartbeat_of_one_that_came_later_says_nothing_of_them(scheduler
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("later", "has_died"), [(3_600, True), (-5, False)])
+@pytest.mark.parametrize(("later", "has_died"), [(3_600, True), (-5, True), (-5, False)])
 async def test_none_is_made_where_one_of_them_was_alive_when_it_started(
     later: int, has_died: bool, scheduler: AsyncIOScheduler
 ) -> None:
     since = find_two(scheduler)
     async with scheduler:
-        # It has shown a heartbeat since, or has stopped in order.
+        # It has shown a heartbeat since, also one by a clock that was set back then, or has stopped in order.
         ended = ticks.now() + later * ticks.SECOND
         end(scheduler, "one", since, ended, has_died=has_died)
         await until(lambda: not doubts(scheduler))
@@ -102,6 +105,17 @@ async def test_none_is_made_where_one_of_them_was_alive_when_it_started(
         beat = scheduler._process._heartbeats._last_beat  # type: ignore[union-attr]
         await until(lambda: scheduler._process._heartbeats._last_beat > beat)  # type: ignore[union-attr]
         assert rows_of(scheduler, "boot") == []
+
+
+async def test_the_clock_may_have_been_set_back_since_they_showed_their_last_heartbeats(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    since = find_two(scheduler, ago=-20)
+    async with scheduler:
+        for name in ("one", "two"):
+            end(scheduler, name, since, since, has_died=True)
+        [run] = await until(lambda: rows_of(scheduler, "boot"))
+        assert (run["kind"], run["start_number"]) == ("startup", 2)
 
 
 async def test_each_start_among_the_dead_has_a_number_of_its_own(scheduler: AsyncIOScheduler) -> None:

@@ -78,7 +78,7 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
         since = min(due, row["claimed_us"] or due)
         wanted = (
             bool(by_hand)
-            or _made_way(spec, row, attempt, history)
+            or _made_way(spec, row, attempt, start, history)
             or _was_removed(spec, since, attempt["finished_us"], history)
         )
         end = spec.end_of(row["kind"], row["tick_us"]) if spec else ""
@@ -90,7 +90,7 @@ def ends(history: History, harm: Harm) -> Iterator[Violation]:
             yield Violation(what, row["job_id"], row["tick_us"], start.pid if start else 0)
 
 
-def _made_way(spec: JobSpec | None, row: Row, attempt: Row, history: History) -> bool:
+def _made_way(spec: JobSpec | None, row: Row, attempt: Row, start: Start | None, history: History) -> bool:
     """Return whether an attempt was asked to end for a later tick of its job, or may have been."""
     if "kind" in attempt and row.get("replaced_by_us") is not None:
         return True
@@ -103,10 +103,10 @@ def _made_way(spec: JobSpec | None, row: Row, attempt: Row, history: History) ->
         it.attempt > attempt["attempt"] or not it.attempt for it in history.asked_of("retry", row["run_id"])
     )
     since = row["tick_us"] or attempt["started_us"] or 0
-    return again and any(
-        other["tick_us"] is not None and since < other["tick_us"] <= ended
-        for other in history.rows_of(spec.id)
-    )
+    later = [other["tick_us"] for other in history.rows_of(spec.id) if (other["tick_us"] or 0) > since]
+    # The clock may have been set back after that tick was due, and before the run had ended.
+    at = start.end if start and start.end else max(history.clock.instants(ended), default=0)
+    return again and any(min(history.clock.instants(tick), default=at + 1) <= at for tick in later)
 
 
 def _was_removed(spec: JobSpec | None, due: int, ended: int | None, history: History) -> bool:

@@ -176,7 +176,8 @@ class WorldClock:
         ends = [begin for begin, _ in self.steps[1:]] + [_ENDLESS]
         for (begin, offset), end in zip(self.steps, ends, strict=True):
             instant = shown - self.base - offset
-            if begin <= instant < end:
+            # In the microsecond in which it was set it showed both.
+            if begin <= instant <= end:
                 found.append(instant)
         for (_, before), (step, after) in pairwise(self.steps):
             if step + self.base + before < shown < step + self.base + after:

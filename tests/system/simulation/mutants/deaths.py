@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
 from everytick.engine import heartbeats
 from everytick.model import ticks
 from everytick.store import joining, workers
+from everytick.store import process_statements as process_sql
 from everytick.store import statements as sql
 from everytick.system import system
 
@@ -86,3 +87,20 @@ def a_run_is_tried_again_after_any_number_of_crashes() -> AbstractContextManager
 @mutant(seed=213)
 def a_process_that_joins_the_dead_never_learns_that_they_are() -> AbstractContextManager[Any]:
     return patch.object(heartbeats.Heartbeats, "_is_new_start", lambda *_about: False)
+
+
+@mutant(seed=80_645_059)
+@contextmanager
+def a_heartbeat_since_the_join_is_told_by_the_wall_clock() -> Iterator[None]:
+    joined = heartbeats.Heartbeats.joined
+
+    def join(self: Any, registration: Any) -> None:
+        joined(self, registration)
+        self._found = dict.fromkeys(registration.peers, registration.joined)
+
+    def had_died(connection: Any, process_id: str, by: int) -> bool:
+        row = connection.execute(process_sql.READ_END, {"process_id": process_id}).fetchone()
+        return row is not None and row[0] == 1 and row[1] <= by
+
+    with patch.object(heartbeats.Heartbeats, "joined", join), patch.object(workers, "had_died", had_died):
+        yield
