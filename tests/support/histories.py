@@ -28,7 +28,7 @@ def prepared(scheduler: AsyncIOScheduler) -> Ledger:
     ledger = scheduler.ledger
     ledger.prepare()
     with closing(ledger.connect()) as connection, transaction(connection):
-        definitions.define(connection, scheduler.get_jobs(), ticks.now(), Registration(0, set(), 0))
+        definitions.define(connection, scheduler.get_jobs(), ticks.now(), Registration(0, {}, 0))
     return ledger
 
 

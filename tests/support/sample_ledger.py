@@ -94,7 +94,7 @@ def fill(ledger: Ledger) -> SampleLedger:
     ledger.prepare()
     found = SampleLedger(ledger, {job.id: job for job in jobs if job.id != "removed"}, tick)
     with changing(ledger) as hand:
-        definitions.define(hand, [*jobs, *gone.get_jobs()], ticks.now(), Registration(1, set(), 0))
+        definitions.define(hand, [*jobs, *gone.get_jobs()], ticks.now(), Registration(1, {}, 0))
         _in_the_past(hand, tick)
         _write(Book(hand, found))
     return found

@@ -251,6 +251,16 @@ _FOUND = {
         18.0,
         (Act(2.95, "stop", seconds=18.0), Act(15.091, "set clock", number=3600)),
     ),
+    "a start of several that find only dead ones, by a clock that was set back before they died": Plan(
+        41_001_961,
+        ("warm",),
+        3,
+        True,
+        12,
+        2.0,
+        23.196,
+        (Act(17.999, "set clock", number=-3, seconds=4.197), Act(19.102, "storm")),
+    ),
     "a start of several on hosts of their own, that find only dead ones": Plan(
         2, ("quick", "morph", "boot"), 3, True, 12, 2.0, 9.0, (Act(6.0, "storm"),)
     ),

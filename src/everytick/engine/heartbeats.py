@@ -74,6 +74,8 @@ class Heartbeats:
         # not written down any more.
         self._doubtful: set[str] = set()
         self._vanished: set[str] = set()
+        # The last heartbeat of each, as it was found at the start.
+        self._found_beats: dict[str, int] = {}
         # The jobs that cannot run here, as the ledger was told last.
         self._reported: str | None = None
         self._start_number = 0
@@ -99,7 +101,7 @@ class Heartbeats:
 
     def joined(self, registration: Registration) -> None:
         """Remember who was there at the start: if none of them moves again, this was a new start."""
-        self._doubtful = set(registration.peers)
+        self._doubtful, self._found_beats = set(registration.peers), registration.peers
         self._start_number = registration.start_number
         self.moving |= registration.moving
         self._joined = registration.joined
@@ -300,7 +302,7 @@ class Heartbeats:
     def _is_new_start(self, connection: Connection) -> bool:
         """Return whether all that were there were dead already: then this was in truth a start (R3)."""
         for process_id in self._vanished:
-            if not workers.had_died(connection, process_id, self._joined):
+            if not workers.had_died(connection, process_id, self._found_beats[process_id]):
                 # It has stopped in order, or shown a heartbeat: the schedule was up.
                 self._doubtful.clear()
                 return False

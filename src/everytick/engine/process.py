@@ -253,7 +253,7 @@ class Process:
         Raises:
             LedgerError: as by `execute`.
         """
-        start, found = self._registration, Registration(0, set(), lost=0)
+        start, found = self._registration, Registration(0, {}, lost=0)
         with self._registry.declaring(job):
             if self._me.role.claims:
                 found = self.execute(lambda connection: joining.declare(connection, self._me, job, start))

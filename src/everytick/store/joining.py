@@ -81,14 +81,14 @@ def settle(connection: Connection, me: Identity, start: Registration, awaited: S
 
 
 def _clear_dead(connection: Connection, me: Identity) -> Registration:
-    found = Registration(start_number=0, peers=set(), lost=0)
+    found = Registration(start_number=0, peers={}, lost=0)
     rows = connection.execute(process_sql.LIST_PROCESSES).fetchall()
     for process_id, host, pid, _beat, beat_us, number, role in rows:
         if workers.is_provably_dead(me, process_id, host, pid):
             found.lost += workers.forget_dead(connection, process_id, beat_us)
         elif role != "worker":
             # Workers alone are no schedule that could be joined.
-            found.peers.add(process_id)
+            found.peers[process_id] = beat_us
             found.start_number = max(found.start_number, _start_number(number))
     return found
 

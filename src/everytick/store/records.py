@@ -246,10 +246,14 @@ class AddedRow(NamedTuple):
 
 @dataclass
 class Registration:
-    """The result of joining, for a process that starts."""
+    """The result of joining, for a process that starts.
+
+    peers: the processes that were there and are not known to be dead, each with its last heartbeat, in
+    microseconds UTC by the clock of then.
+    """
 
     start_number: int
-    peers: set[str]
+    peers: dict[str, int]
     lost: int
     watermarks: dict[str, int] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)

@@ -195,10 +195,13 @@ def reap(connection: Connection, process_id: str, beat: int, beat_us: int) -> in
     return lose_runs(connection, process_id, beat_us)
 
 
-def had_died(connection: Connection, process_id: str, by: int) -> bool:
-    """Return whether a process is on record as one that died, with no heartbeat after an instant."""
+def had_died(connection: Connection, process_id: str, beat_us: int) -> bool:
+    """Return whether a process is on record as one that died, with no heartbeat after the given one.
+
+    It must be that very one: where the clock was set back since, a later heartbeat has an earlier instant.
+    """
     row = connection.execute(process_sql.READ_END, {"process_id": process_id}).fetchone()
-    return row is not None and row[0] == 1 and type(row[1]) is int and row[1] <= by
+    return row is not None and row[0] == 1 and type(row[1]) is int and row[1] == beat_us
 
 
 def is_provably_dead(me: Identity, process_id: str, host: str, pid: int) -> bool:

@@ -150,7 +150,7 @@ def start_older_code(made: AsyncIOScheduler) -> None:
 
 def declare_late(made: AsyncIOScheduler) -> None:
     with closing(made.ledger.connect()) as connection, transaction(connection):
-        found = Registration(1, set(), 0)
+        found = Registration(1, {}, 0)
         definitions.define_late(connection, schedule(c=(task, 8)).get_jobs()[0], ticks.now(), found)
 
 

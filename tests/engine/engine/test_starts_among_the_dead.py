@@ -30,11 +30,14 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.1)
 
 
-def find_two(scheduler: AsyncIOScheduler) -> int:
-    """Let two silent processes of other machines be in the ledger before it starts; return since when."""
+def find_two(scheduler: AsyncIOScheduler, ahead: int = -10) -> int:
+    """Let two silent processes of other machines be in the ledger before it starts; return since when.
+
+    ahead: how many seconds later than now that is, by a clock that was set back meanwhile.
+    """
     scheduler.add_job(task, id="boot")
     scheduler.ledger.prepare()
-    since = ticks.now() - 10 * ticks.SECOND
+    since = ticks.now() + ahead * ticks.SECOND
     for name in ("one", "two"):
         change(scheduler.ledger, ENTER, name, since, since)
     return since
@@ -53,10 +56,11 @@ def doubts(scheduler: AsyncIOScheduler) -> set[str]:
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("ahead", [-10, 3_600], ids=["", "though the clock was set back since"])
 async def test_the_startup_run_is_made_when_another_process_has_declared_them_dead(
-    scheduler: AsyncIOScheduler,
+    ahead: int, scheduler: AsyncIOScheduler
 ) -> None:
-    since = find_two(scheduler)
+    since = find_two(scheduler, ahead)
     async with scheduler:
         assert doubts(scheduler) == {"one", "two"}
         assert rows_of(scheduler, "boot") == []
@@ -88,13 +92,13 @@ async def test_a_heartbeat_of_one_that_came_later_says_nothing_of_them(scheduler
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("later", "has_died"), [(3_600, True), (-5, False)])
+@pytest.mark.parametrize(("later", "has_died"), [(3_600, True), (-3_600, True), (-5, False)])
 async def test_none_is_made_where_one_of_them_was_alive_when_it_started(
     later: int, has_died: bool, scheduler: AsyncIOScheduler
 ) -> None:
     since = find_two(scheduler)
     async with scheduler:
-        # It has shown a heartbeat since, or has stopped in order.
+        # It has shown a heartbeat since, also by a clock that was set back, or has stopped in order.
         ended = ticks.now() + later * ticks.SECOND
         end(scheduler, "one", since, ended, has_died=has_died)
         await until(lambda: not doubts(scheduler))

@@ -200,7 +200,7 @@ def test_a_change_of_a_job_waits_for_a_claim_and_does_not_cover_its_tick(world: 
 
     def redefine(inside: Connection) -> None:
         whole = changed if way == "redefine" else changed[1:]
-        definitions.define(inside, whole, ticks.now(), Registration(1, set(), 0))
+        definitions.define(inside, whole, ticks.now(), Registration(1, {}, 0))
 
     with transaction(world.one.connection):
         claims.claim(world.one.connection, world.one.me, [decision], Room(1))

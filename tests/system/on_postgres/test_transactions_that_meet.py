@@ -98,7 +98,7 @@ def live(world: World, process: Worker, seed: int, over: float) -> int:
         choice.shuffle(whole)
         if choice.random() < 0.5:
             whole[0] = replace(whole[0], schedule=whole[0].schedule, name=str(seed))
-        process.rare(lambda inside: definitions.define(inside, whole, ticks.now(), Registration(1, set(), 0)))
+        process.rare(lambda inside: definitions.define(inside, whole, ticks.now(), Registration(1, {}, 0)))
 
     def pause() -> None:
         name = choice.choice(names)

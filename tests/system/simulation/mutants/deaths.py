@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from unittest.mock import patch
 
 from everytick.engine import heartbeats
 from everytick.model import ticks
 from everytick.store import joining, workers
+from everytick.store import process_statements as process_sql
 from everytick.store import statements as sql
 from everytick.system import system
 
@@ -81,6 +82,25 @@ def a_process_that_joins_others_takes_its_start_for_a_new_one() -> AbstractConte
 @mutant(seed=21_130_031)
 def a_run_is_tried_again_after_any_number_of_crashes() -> AbstractContextManager[Any]:
     return patch.object(workers, "MOST_CRASHES", 1_000)
+
+
+@mutant(seed=41_001_961)
+def who_died_before_a_process_joined_is_told_by_the_wall_clock() -> AbstractContextManager[Any]:
+    usual = joining.register
+
+    def register(*about: Any, **more: Any) -> Any:
+        found = usual(*about, **more)
+        found.peers = dict.fromkeys(found.peers, found.joined)
+        return found
+
+    def had_died(connection: Any, process_id: str, joined: int) -> bool:
+        row = connection.execute(process_sql.READ_END, {"process_id": process_id}).fetchone()
+        return row is not None and row[0] == 1 and row[1] <= joined
+
+    stack = ExitStack()
+    stack.enter_context(patch.object(joining, "register", register))
+    stack.enter_context(patch.object(workers, "had_died", had_died))
+    return stack
 
 
 @mutant(seed=213)
