@@ -187,6 +187,13 @@ def the_dead_process_of_another_tick_was_not_found_yet(excused: bool) -> History
 
 
 @pair(causes.late)
+def the_dead_process_had_claimed_another_tick(excused: bool) -> History:
+    killed = fault("kill", 149.9, 149.9, 1)
+    other = row(150, claimed_us=172) if excused else row(150, "skipped", reason="overlap")
+    return of_one_job({}, other, row(151, claimed_us=171.9), faults=(killed,))
+
+
+@pair(causes.late)
 def nobody_had_been_well_for_long_enough_to_find_that_it_is_dead(excused: bool) -> History:
     until = 172 if excused else 186
     killed = fault("kill", 149.9, 149.9, 1)

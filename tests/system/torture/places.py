@@ -57,9 +57,11 @@ def _given_back(history: History, harm: Harm, rows: Iterable[Row]) -> list[tuple
     found = []
     for row in rows:
         spec, tick = history.specs.get(row["job_id"]), row["tick_us"]
-        if spec is None or tick is None:
+        was_claimed = row["claimed_us"] is not None or row["run_id"] in began
+        if spec is None or tick is None or not was_claimed:
             continue
-        on_record = None if row["state"] in _WAITING else began.get(row["run_id"], row["claimed_us"])
+        # One that was given back, and waits, keeps the claim of who had it.
+        on_record = began.get(row["run_id"], None if row["state"] in _WAITING else row["claimed_us"])
         again = _ENDLESS if on_record is None else min(harm.instants(on_record), default=_ENDLESS)
         # A retry is due later than its first attempt was.
         for due in harm.instants(min(row["due_us"], tick + spec.jitter)):
