@@ -314,6 +314,11 @@ TestShowingRuns = told_again(
     "test_runs_are_chosen_by_job_state_reason_and_time",
     "test_what_cannot_be_meant_is_refused_in_a_sentence",
 )
+TestStartsAmongTheDead = told_again(
+    "test_starts_among_the_dead",
+    "test_none_is_made_where_one_of_them_was_alive_when_it_started",
+    "test_the_startup_run_is_made_when_another_process_has_declared_them_dead",
+)
 TestStartsWithoutChanges = told_again(
     "test_starts_without_changes",
     "test_a_process_of_a_version_that_knows_no_digest_keeps_it_from_counting",
