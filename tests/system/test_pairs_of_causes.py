@@ -105,6 +105,14 @@ def a_redeploy_left_what_the_former_version_had_not_done(excused: bool) -> Histo
 
 
 @pair(causes.skips)
+def a_tick_of_newer_code_took_its_place(excused: bool) -> History:
+    gone = row(160, "skipped", reason="coalesced", attempt=1, finished_us=162)
+    history = of_one_job({"step": 5 * SECOND, "steps": (5 * SECOND, 2 * SECOND)}, gone)
+    # Of code that nobody has deployed it is none.
+    return lived(history, 3, version=1 if excused else 0, begin=us(155), ready=us(156))
+
+
+@pair(causes.skips)
 def the_clock_was_set_when_it_was_decided_about(excused: bool) -> History:
     ahead = fault("clock ahead", 160, 160) if excused else fault("clock ahead", 150, 150)
     return of_one_job({}, row(160, "skipped", reason="missed", finished_us=161), faults=(ahead,))

@@ -261,6 +261,21 @@ _FOUND = {
         23.196,
         (Act(17.999, "set clock", number=-3, seconds=4.197), Act(19.102, "storm")),
     ),
+    "a tick that waits when newer code comes, of which a tick is due before the next one of the older": Plan(
+        41_002_091,
+        ("strict", "spread", "numb", "hog", "morph"),
+        2,
+        False,
+        12,
+        0.3,
+        48.0,
+        (
+            Act(8.027, "kill all"),
+            Act(15.359, "moved", number=1, seconds=15.0),
+            Act(28.85, "redeploy", slot=1),
+        ),
+        1_800_143_972,
+    ),
     "a start of several on hosts of their own, that find only dead ones": Plan(
         2, ("quick", "morph", "boot"), 3, True, 12, 2.0, 9.0, (Act(6.0, "storm"),)
     ),

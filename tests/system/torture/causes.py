@@ -235,7 +235,7 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
         return f"was skipped ({reason}) within its grace"
     newer = last
     for _ in range(spec.catch_up):
-        newer = spec.next_tick(newer) or newer
+        newer = min(it.next_tick(newer) or newer for it in deploys.in_code_by(history, spec, decided))
     # A run is claimed a moment before it is due.
     if reason == "coalesced" and decided < newer - AHEAD and not second_look:
         return "was skipped (coalesced) though nothing newer took its place"
