@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from torture import causes, pauses, processes
-from torture.history import Command, History, WorldClock
+from torture.history import Command, History, Row, WorldClock
 from torture.jobs import SECOND
 from torture.made_up import attempt, fault, lived, of_one_job, request, row, start, us
 from torture.pairs import Pairs
@@ -130,6 +130,14 @@ def a_redeploy_left_what_the_former_version_had_not_done(excused: bool) -> Histo
 
 
 @pair(causes.skips)
+def a_tick_of_newer_code_took_its_place(excused: bool) -> History:
+    gone = row(160, "skipped", reason="coalesced", attempt=1, finished_us=162)
+    history = of_one_job({"step": 5 * SECOND, "steps": (5 * SECOND, 2 * SECOND)}, gone)
+    # Of code that nobody has deployed it is none.
+    return lived(history, 3, version=1 if excused else 0, begin=us(155), ready=us(156))
+
+
+@pair(causes.skips)
 def the_clock_was_set_when_it_was_decided_about(excused: bool) -> History:
     ahead = fault("clock ahead", 160, 160) if excused else fault("clock ahead", 150, 150)
     return of_one_job({}, row(160, "skipped", reason="missed", finished_us=161), faults=(ahead,))
@@ -196,6 +204,50 @@ def both_places_of_its_job_were_held(excused: bool) -> History:
 def it_waited_behind_an_earlier_run_and_was_given_up(excused: bool) -> History:
     waits = row(160, "skipped", reason="missed", attempt=1, finished_us=172)
     return of_one_job({}, row(159, finished_us=175 if excused else 161), waits)
+
+
+def behind_one_that_was_never_entered(waits: Row, *faults: Any, until: float = 172) -> History:
+    """Let another tick, of 150, be claimed again only then: its process was harmed before it entered it."""
+    late = row(150, claimed_us=until, finished_us=until + 0.02)
+    return of_one_job({}, late, waits, faults=faults)
+
+
+@pair(causes.late)
+def the_dead_process_of_another_tick_was_not_found_yet(excused: bool) -> History:
+    # Before it could reserve that tick.
+    killed = fault("kill", 149.9 if excused else 148, 149.9 if excused else 148, 1)
+    return behind_one_that_was_never_entered(row(151, claimed_us=171.9), killed)
+
+
+@pair(causes.late)
+def the_dead_process_had_claimed_another_tick(excused: bool) -> History:
+    killed = fault("kill", 149.9, 149.9, 1)
+    other = row(150, claimed_us=172) if excused else row(150, "skipped", reason="overlap")
+    return of_one_job({}, other, row(151, claimed_us=171.9), faults=(killed,))
+
+
+@pair(causes.late)
+def nobody_had_been_well_for_long_enough_to_find_that_it_is_dead(excused: bool) -> History:
+    until = 172 if excused else 186
+    killed = fault("kill", 149.9, 149.9, 1)
+    return behind_one_that_was_never_entered(row(151, claimed_us=until - 0.1), killed, until=until)
+
+
+@pair(causes.late)
+def it_was_given_up_while_a_frozen_process_held_another_tick(excused: bool) -> History:
+    waits = row(151, "skipped", reason="missed", attempt=1, finished_us=171)
+    # One that entered it before would have it on record.
+    frozen = fault("stop", 149.9 if excused else 152, 170, 1)
+    return behind_one_that_was_never_entered(waits, frozen)
+
+
+@pair(causes.entered_late)
+def it_was_not_entered_before_the_dead_process_of_another_was_found(excused: bool) -> History:
+    killed = fault("kill", 149.9, 149.9, 1)
+    history = behind_one_that_was_never_entered(row(151, claimed_us=171.9), killed, until=172)
+    # Another tick that is on record as claimed then held no place.
+    history = history if excused else replace(history, runs=history.runs[1:])
+    return replace(history, starts=[start(151, at=us(171.9), end=us(172))])
 
 
 @pair(causes.entered_late)

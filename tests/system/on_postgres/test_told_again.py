@@ -318,6 +318,7 @@ TestStartsAmongTheDead = told_again(
     "test_starts_among_the_dead",
     "test_the_clock_may_have_been_set_back_since_they_showed_their_last_heartbeats",
     "test_none_is_made_where_one_of_them_was_alive_when_it_started",
+    "test_the_startup_run_is_made_when_another_process_has_declared_them_dead",
 )
 TestStartsWithoutChanges = told_again(
     "test_starts_without_changes",

@@ -235,7 +235,7 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
         return f"was skipped ({reason}) within its grace"
     newer = last
     for _ in range(spec.catch_up):
-        newer = spec.next_tick(newer) or newer
+        newer = min(it.next_tick(newer) or newer for it in deploys.in_code_by(history, spec, decided))
     # A run is claimed a moment before it is due.
     if reason == "coalesced" and decided < newer - AHEAD and not second_look:
         return "was skipped (coalesced) though nothing newer took its place"
@@ -332,12 +332,12 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
 def _held(history: History, harm: Harm, spec: JobSpec, row: Row) -> list[tuple[int, int]]:
     """Return when a tick waited since others held all places of its job.
 
-    Where there is one place, and each run ends, it is enough to know when the earlier ones ended; but not for
-    a tick that was given up while it waited, before they had.
+    Where there is one place, and each run ends, it is enough to know when the earlier ones ended, and when
+    one was held that its process never entered; but not for a tick that was given up while it waited, before.
     """
     waited = row["attempt"] and row["claimed_us"] is None
     if spec.max_instances == 1 and spec.body != "endless" and not waited:
-        return []
+        return places.held_by_the_dead(history, harm, row)
     return places.all_held_by_others(history, harm, row, spec.max_instances)
 
 
@@ -357,9 +357,12 @@ def entered_late(history: History, harm: Harm) -> Iterator[Violation]:
         for due in harm.instants(_last_end(ran[spec.id], row["tick_us"], row["due_us"], shown)):
             at = max(due, history.there_since(spec.id, start.at))
             reserved = min([at - AHEAD, *harm.instants(row["tick_us"] - AHEAD)])
-            if harm.near(reserved, start.at, (*DEADLY, *ENDING, *PARTED)):
+            if at + _ENTERED >= start.at or harm.near(reserved, start.at, (*DEADLY, *ENDING, *PARTED)):
                 continue
-            well = harm.well_between(at, start.at, _ENTERED, row["due_us"], busy=_MOST_BUSY, job=spec.id)
+            held = _held(history, harm, spec, row)
+            well = harm.well_between(
+                at, start.at, _ENTERED, row["due_us"], busy=_MOST_BUSY, but=held, job=spec.id
+            )
             if well and not paused_between(history, spec, at, start.at):
                 sentence = f"was entered {(start.at - at) / SECOND:.1f} s late, though {well.pid} was well"
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)

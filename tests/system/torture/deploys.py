@@ -76,3 +76,11 @@ def _with(history: History, spec: JobSpec, after: int) -> Iterator[Life]:
     for life in history.lives:
         if (life.ready or life.end) > after and spec.as_deployed(life.version) is not None:
             yield life
+
+
+def in_code_by(history: History, spec: JobSpec, shown: int) -> list[JobSpec]:
+    """Return a job as it stood in the code of each deployment by an instant from the ledger, by its steps."""
+    by = max(history.clock.instants(shown), default=0)
+    versions = {life.version for life in history.lives if life.begin <= by}
+    found = [spec.as_deployed(version) for version in sorted(versions)] if spec.steps else []
+    return [each for each in found if each is not None] or [spec]

@@ -44,6 +44,7 @@ class Harm:
     def __init__(self, history: History) -> None:
         self._lives, self._clock = history.lives, history.clock
         self._faults = sorted([*history.faults, *_shut_out(history)], key=lambda fault: fault.begin)
+        self._over = max((life.end for life in history.lives), default=0)
         # Asked very often of one process.
         self._of: dict[int, list[Fault]] = defaultdict(list)
         for fault in self._faults:
@@ -81,6 +82,11 @@ class Harm:
             if fault.begin <= end and fault.end >= begin and (kinds is None or fault.kind in kinds):
                 return True
         return False
+
+    def last_begun(self, begin: int, end: int, kinds: Collection[str]) -> int | None:
+        """Return when the last harm of these kinds began between two instants."""
+        begun = [fault.begin for fault in self._faults if fault.kind in kinds]
+        return max((at for at in begun if begin <= at <= end), default=None)
 
     def harmed(self, start: Start, until: int) -> bool:
         """Return whether harm was done to the process of a body between its start and an instant."""
@@ -155,6 +161,14 @@ class Harm:
                 return life
             begin += SECOND // 2
         return None
+
+    def well_since(self, begin: int, length: int, end: int) -> int:
+        """Return when a process had been well for so long since an instant; `end` if none was before."""
+        while begin + length < end and begin <= self._over:
+            if self.someone_fit(begin, begin + length):
+                return begin + length
+            begin += SECOND // 2
+        return end
 
     def _most_under_way(self, pid: int, begin: int, end: int) -> int:
         """Return how many bodies a process had entered and not left, at most, between two instants."""

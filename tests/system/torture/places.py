@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from torture.faults import Harm
+from collections.abc import Iterable
+
+from torture.faults import DEADLY, PARTED, Harm
 from torture.history import History, Row
+from torture.jobs import SECOND
+from torture.pauses import AHEAD, ENTERING
 
 _ENDLESS = 2**62
 # A run that was given back, and waits, has no place any more.
 _WAITING = ("queued", "retrying")
+# For how long a process looks at one that is dead until it says so: at each heartbeat of its own. At the
+# fourth a lease has passed since the first; from one to the next it takes up to six seconds.
+_FOUND = 24 * SECOND
 
 
 def all_held_by_others(history: History, harm: Harm, row: Row, most: int) -> list[tuple[int, int]]:
@@ -29,7 +36,40 @@ def all_held_by_others(history: History, harm: Harm, row: Row, most: int) -> lis
             first = min(harm.instants(begun), default=0)
             last = _ENDLESS if ended is None else max(harm.instants(ended), default=_ENDLESS)
             found.append((first, last))
-    return _together(found, most)
+    return _together(found + _given_back(history, harm, others.values()), most)
+
+
+def held_by_the_dead(history: History, harm: Harm, row: Row) -> list[tuple[int, int]]:
+    """Return from when to when, as instants, processes that were harmed held another run of a run's job.
+
+    Of runs that they had not entered: these are given back, and no claim of theirs is on record then.
+    """
+    others = [it for it in history.rows_of(row["job_id"]) if it["run_id"] != row["run_id"]]
+    return _together(_given_back(history, harm, others), 1)
+
+
+def _given_back(history: History, harm: Harm, rows: Iterable[Row]) -> list[tuple[int, int]]:
+    """Return when runs counted as under way whose process was harmed before it entered them.
+
+    That is from when they were due until others had found it, or the next process claimed them.
+    """
+    began = {it["run_id"]: it["started_us"] for it in history.attempts if it["attempt"] == 1}
+    found = []
+    for row in rows:
+        spec, tick = history.specs.get(row["job_id"]), row["tick_us"]
+        was_claimed = row["claimed_us"] is not None or row["run_id"] in began
+        if spec is None or tick is None or not was_claimed:
+            continue
+        # One that was given back, and waits, keeps the claim of who had it.
+        on_record = began.get(row["run_id"], None if row["state"] in _WAITING else row["claimed_us"])
+        again = _ENDLESS if on_record is None else min(harm.instants(on_record), default=_ENDLESS)
+        # A retry is due later than its first attempt was.
+        for due in harm.instants(min(row["due_us"], tick + spec.jitter)):
+            reserved = min([due, *(at for at in harm.instants(tick) if at <= due)]) - AHEAD
+            harmed = harm.last_begun(reserved, min(again, due + int(ENTERING)), (*DEADLY, *PARTED))
+            if harmed is not None and due < again:
+                found.append((due, min(again, harm.well_since(harmed, _FOUND, again))))
+    return found
 
 
 def _together(spans: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:
