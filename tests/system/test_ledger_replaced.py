@@ -159,3 +159,19 @@ def test_a_ledger_that_was_killed_goes_on_in_its_place_and_wherever_its_folder_i
     with app.running():
         more(app, "tick", 2)
     assert without_a_hole(covered(app.recorded(), "tick", 1), 1)
+
+
+def test_by_another_name_no_second_process_runs_each_tick_once_more(app: Application, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere.db"
+    with app.running() as process:
+        entered(app, "tick", 2)
+        other.hardlink_to(app.ledger_file)
+        app.environment["SCHEDULER_DATABASE_URL"] = f"sqlite:///{other}"
+        for command in ("run", "jobs", "pause tick"):
+            done = app.command(*command.split())
+            said = done.stdout + done.stderr
+            assert done.returncode == 1, said
+            assert f"is in use by process {process.popen.pid} under another name" in said, said
+        del app.environment["SCHEDULER_DATABASE_URL"]
+        more(app, "tick", 2)
+    assert len(marks(app, "tick")) == len(app.recorded("succeeded"))

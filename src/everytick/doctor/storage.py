@@ -68,6 +68,10 @@ def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
     for end in BESIDE:
         # SQLite gives them the rights of the ledger.
         found += _rights(Path(f"{ledger.path}{end}"), ledger.path.stat().st_mode)
+    if ledger.second_name:
+        found.append(
+            Finding("warning", "ledger", ledger.second_name, place, "a copy by the task or by a backup")
+        )
     found += _size(ledger.path)
     if revision != REVISION:
         return False, [*found, of_another_version(revision, place)]

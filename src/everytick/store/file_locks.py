@@ -12,10 +12,14 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from weakref import WeakSet
+
+from everytick.system import system
 
 # The device and the number of a file.
 Identity = tuple[int, int]
@@ -30,6 +34,17 @@ _open_at_fork: set[Identity] = set()
 # All files that this process ever had open as a ledger: a look at it costs next to nothing.
 _ever_open: set[Identity] = set()
 _is_watching = False
+# Held while a file of a ledger is looked at by a handle of our own: closing that takes away the locks that
+# this process has on the file, so no connection may begin meanwhile.
+_looking = Lock()
+
+# The bytes of a ledger of which each connection has one locked, and the byte of the file ending in `-shm`
+# that each holds; and where a ledger says, by two bytes, that it is used with these files. As SQLite's format
+# has it.
+_CONNECTIONS, _OF_THE_LOG = (0x40000002, 510), (128, 1)
+_KIND, _WITH_LOG = 18, b"\x02\x02"
+# For how long one may have locked the first and not yet, or no longer, the second.
+_BETWEEN = 1.0
 
 
 class TrackedConnection(sqlite3.Connection):
@@ -55,8 +70,9 @@ class LedgerInUse(OSError):
 
 def track(connection: TrackedConnection, path: Path) -> None:
     """Take note of a connection that was opened just now, and to which file."""
-    connection.leads_to = identity(path)
-    _open.add(connection)
+    with _looking:
+        connection.leads_to = identity(path)
+        _open.add(connection)
     if connection.leads_to is not None:
         _ever_open.add(connection.leads_to)
         _watch()
@@ -84,6 +100,64 @@ def file_with_log(log: Identity) -> Identity | None:
 def was_open_at_fork(file: Identity | None) -> bool:
     """Return whether this process was forked while that file was open."""
     return file in _open_at_fork
+
+
+def user_by_other_name(ledger: str) -> int | None:
+    """Return the number of a process that uses a ledger by another name, 0 for one of another container.
+
+    SQLite names the files beside a ledger, which have the newest commits and its locks, after the name by
+    which it was opened. By another name of the same file, such as a hard link, it has others. Waits up to a
+    second where a process begins or ends to use it. None if there is none, and where the system does not
+    tell.
+    """
+    give_up = system.monotonic() + _BETWEEN
+    while True:
+        found = _user_by_other_name(ledger)
+        if found is None or system.monotonic() > give_up:
+            return found
+        system.sleep(0.05)
+
+
+def _user_by_other_name(ledger: str) -> int | None:
+    file = identity(ledger)
+    # One that this process has open was looked at before.
+    if _GET_LOCK is None or file is None or _is_open(file):
+        return None
+    with _looking:
+        if _is_open(file):
+            return None
+        user = _holder(ledger, *_CONNECTIONS, only_with_log=True)
+        return user if user is None or _holder(f"{ledger}-shm", *_OF_THE_LOG) is None else None
+
+
+def _holder(path: str, start: int, length: int, *, only_with_log: bool = False) -> int | None:
+    """Return which other process has locked one of some bytes of a file; None for none."""
+    import fcntl
+
+    assert _GET_LOCK is not None
+    layout, order = _GET_LOCK
+    asked = {"type": fcntl.F_WRLCK, "whence": os.SEEK_SET, "start": start, "length": length, "pid": 0}
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if only_with_log and os.pread(handle, 2, _KIND) != _WITH_LOG:
+            return None
+        told = fcntl.fcntl(handle, fcntl.F_GETLK, struct.pack(layout, *(asked[name] for name in order)))
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+    found = dict(zip(order, struct.unpack(layout, told), strict=True))
+    return None if found["type"] == fcntl.F_UNLCK else max(found["pid"], 0)
+
+
+# How the two systems that tell of locks have them in memory.
+_GET_LOCK = {
+    "linux": ("@hhqqi4x", ("type", "whence", "start", "length", "pid")),
+    "darwin": ("@qqihh", ("start", "length", "pid", "type", "whence")),
+}.get(sys.platform if sys.maxsize > 2**32 else "")
 
 
 def _watch() -> None:
@@ -126,6 +200,9 @@ def _is_open(file: Identity | None) -> bool:
 
 
 def _remember_what_was_open() -> None:
+    global _looking
+    # Another thread of the parent may have held it.
+    _looking = Lock()
     _open_at_fork.update(connection.leads_to for connection in _open if connection.leads_to)
 
 

@@ -6,7 +6,7 @@ import functools
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
@@ -68,7 +68,7 @@ class SqliteLedger(Ledger):
         With `read_only` nothing is ever written, not even an empty file where there was none.
 
         Raises:
-            LedgerUnavailable: another file is in the ledger's place.
+            LedgerUnavailable: another file is in the ledger's place, or it is in use under another name.
             LedgerError: this process was forked while the file was open, or another user may have put it
                 there.
         """
@@ -127,10 +127,16 @@ class SqliteLedger(Ledger):
         return connection
 
     def _look_at_log(self) -> tuple[Log, file_locks.Identity | None]:
-        """Return whose the file ending in `-wal` is, and which one it is; refuse another ledger's."""
+        """Return whose the file ending in `-wal` is, and which one it is; refuse another ledger's.
+
+        And refuse a ledger that is in use under another name, which has a file ending in `-wal` of its own.
+        """
         log, its_file = log_owner.find(self._file)
         if log is Log.ANOTHERS:
             raise LedgerUnavailable(self._replaced())
+        user = file_locks.user_by_other_name(self._file)
+        if user is not None:
+            raise LedgerUnavailable(self._has_other_name(user))
         return log, its_file
 
     def _reading_mode(self, log: Log) -> str:
@@ -252,6 +258,14 @@ class SqliteLedger(Ledger):
             " to where that file is"
         )
 
+    def _has_other_name(self, user: int) -> str:
+        who = f"process {user}" if user else "a process of another container"
+        return (
+            f"the ledger {self.place} is in use by {who} under another name, such as a hard link, or a mount"
+            " of the file alone: the newest commits are in a file that is named after it, so have one name"
+            " for all, and mount the folder"
+        )
+
     def _guard(self, action: Callable[[], T]) -> T:
         try:
             return action()
@@ -272,7 +286,19 @@ class SqliteLedger(Ledger):
 
     def remarks(self) -> list[str]:
         others = "; ".join(file_owners.who_else_writes(self.folder))
-        return [f"{others}: have the ledger in a folder of its user's own ({VARIABLE})"] if others else []
+        found = [f"{others}: have the ledger in a folder of its user's own ({VARIABLE})"] if others else []
+        return [*found, *([self.second_name] if self.second_name else [])]
+
+    @property
+    def second_name(self) -> str | None:
+        """The trouble with a ledger whose file has another name, too; None if it has one alone."""
+        with suppress(OSError):
+            if os.stat(self.path).st_nlink > 1:
+                return (
+                    f"the file of the ledger {self.path} has another name, too (a hard link): that is no"
+                    " copy of it, and to use it by that name loses its newest commits; remove the other"
+                )
+        return None
 
     def _make_place(self) -> None:
         file_owners.refuse_planted(self.path)
