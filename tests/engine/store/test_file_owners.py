@@ -13,8 +13,8 @@ from everytick.dashboard.authentication import open_authenticator
 from everytick.dashboard.links import keep_port, kept_port
 from everytick.dashboard.settings import DashboardSettings
 from everytick.doctor.storage import examine_file
-from everytick.store import file_owners
 from everytick.store.sqlite import SqliteLedger
+from everytick.system import rights
 
 from histories import ask
 
@@ -30,7 +30,7 @@ Given = Callable[[Path, int], None]
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Given:
     owners: dict[Path, int] = {}
-    seen = file_owners._look
+    seen = rights.look
 
     def look(path: Path) -> os.stat_result | None:
         found = seen(path)
@@ -38,7 +38,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
             return found
         return os.stat_result((*found[:4], owners[path], *found[5:]))
 
-    monkeypatch.setattr(file_owners, "_look", look)
+    monkeypatch.setattr(rights, "look", look)
     return owners.__setitem__
 
 
@@ -226,7 +226,7 @@ class _Group:
 def test_a_group_of_one_user_is_nobody_else(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     # As most systems make for each user, with the same name.
     ledger.folder.chmod(0o775)
-    monkeypatch.setattr(file_owners, "name_of_user", lambda _number: "alice")
+    monkeypatch.setattr(rights, "name_of_user", lambda _number: "alice")
     monkeypatch.setattr("grp.getgrgid", lambda number: _Group("alice", []))
     assert ledger.remarks() == []
     monkeypatch.setattr("grp.getgrgid", lambda number: _Group("alice", ["bob"]))
