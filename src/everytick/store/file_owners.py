@@ -70,6 +70,22 @@ def _refuse(place: Path, what: str) -> None:
         )
 
 
+def give_to_owner(handle: int, folder: Path) -> None:
+    """Give a new file that root makes in a folder to the folder's user, whose process has to read it.
+
+    A folder's owner who may have put the folder there for root to take gets nothing. Others than root give
+    nothing away.
+
+    Raises:
+        OSError: it cannot be given.
+    """
+    if os.name != "posix" or os.geteuid() != rights.ROOT:
+        return
+    found = rights.look(rights.real(folder))
+    if found is not None and found.st_uid in _trusted_in(rights.real(folder)):
+        os.fchown(handle, found.st_uid, found.st_gid)
+
+
 def who_else_writes(folder: Path, user: int | None = None) -> Iterator[str]:
     """Give a sentence on each way in which others can put files into a folder, or in its place.
 

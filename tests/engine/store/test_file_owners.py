@@ -135,6 +135,23 @@ def test_a_token_that_another_user_put_beside_the_ledger_lets_nobody_in(
         open_authenticator(DashboardSettings(), ledger.folder)
 
 
+@pytest.mark.parametrize(("above", "heir"), [(0o755, BOB), (0o1777, None)])
+def test_a_token_that_root_makes_belongs_to_the_owner_of_a_folder_that_is_trusted(
+    tmp_path: Path, given: Given, monkeypatch: pytest.MonkeyPatch, above: int, heir: int | None
+) -> None:
+    tmp_path.chmod(above)
+    folder = tmp_path / "service"
+    folder.mkdir()
+    given(tmp_path, 0)
+    given(folder, BOB)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    heirs: list[int] = []
+    monkeypatch.setattr(os, "fchown", lambda _handle, user, _group: heirs.append(user))
+    assert open_authenticator(DashboardSettings(), folder)[2]
+    # Where everybody can make folders, this one may be there for root's own token.
+    assert heirs == ([] if heir is None else [heir])
+
+
 def test_the_port_of_a_dashboard_is_not_written_through_a_link(ledger: SqliteLedger, tmp_path: Path) -> None:
     (ledger.folder / "dashboard.port").symlink_to(tmp_path / "profile")
     (tmp_path / "profile").write_text("mine")
