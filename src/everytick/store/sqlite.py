@@ -344,7 +344,7 @@ def _path(url: str, root: Path) -> Path:
 
 
 def _check_place(path: Path) -> None:
-    """Raise ConfigurationError for a name that is too long for SQLite, and for a device, a pipe or a socket."""
+    """Raise ConfigurationError for a name too long for SQLite, and for a device, a pipe or a socket."""
     file = Path(os.path.abspath(path))
     for what, found, most in (("name", file.name, _LONGEST_NAME), ("path", file, _LONGEST_PATH)):
         length = len(os.fsencode(found))
