@@ -6,6 +6,7 @@ The rooms, from the lowest up: each imports only from those before it.
 - `written_ways`, `masking`: how programs write a secret; which values are secrets, and stars in their place
 - `model`: what a job is, and when it is due
 - `text`: a schedule in words
+- `import_path`: the folders in which modules are looked for
 - `command_line`, `project_file`, `dotenv_file`: how commands are typed, for hints; what `pyproject.toml`
   and `.env` say
 - `app`, `answers`, `installed`, `call_site`, `source_text`, `references`: which application this is, what it

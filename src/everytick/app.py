@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import command_line
+from . import command_line, import_path
 from .answers import answer_in, answers_name
 from .errors import ConfigurationError, message_of
 from .project_file import check_owner, nearest_project, own_table, project_name
@@ -152,7 +152,7 @@ class Application:
         found = [] if self.schedule is None else [re.split(r"[.:]", self.schedule)[0]]
         if self._package is not None:
             found.append(self._package.name)
-        else:
+        elif not import_path.is_left_out(self.root):
             found += _modules_in(self.root, self.root / "src")
         return tuple(dict.fromkeys(found))
 
@@ -261,7 +261,7 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
 
     The table is that of the nearest pyproject.toml which has one, in the working directory or above. The
     root is the folder of that file, else of the nearest pyproject.toml, else the working directory. Modules
-    there can be imported from then on.
+    there can be imported from then on, unless other users can put files there.
 
     Unless an option or the variable names it, neither a pyproject.toml nor a `.env` beside it is taken that
     others than this user and the superuser may have put there.
@@ -269,7 +269,7 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
     Args:
         folder: instead of the working directory.
         command: the process is the command `everytick`: what it imports is looked for in the working
-            directory first, as by `python -m`.
+            directory first, as by `python -m`, unless other users can put files there.
 
     Raises:
         ConfigurationError: what names it is no reference, or the file cannot be understood, or others may
@@ -286,7 +286,9 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
         check_owner(dotenv, folder)
     given = (*by_caller, (f"{file}: [tool.everytick] app", table.get("app")))
     named_by, named = next((it for it in given if it[1] is not None), ("nobody", None))
-    _make_importable(root, is_trusted or bool(table), command)
+    if is_trusted or table:
+        # Those of a script or a web application come after its own.
+        import_path.put_on_path(*((root, Path.cwd()) if command else (root,)), first=command)
     typed_so = (command and command_line.as_called()) or command_line.script("everytick")
     typed_so += "" if reference is None else f" --app {shlex.quote(reference)}"
     if named is not None and ":" not in named:
@@ -337,18 +339,9 @@ def import_referred(reference: str, named_by: str) -> ModuleType:
         if problem.name is None or not f"{module}.".startswith(f"{problem.name}."):
             raise
         raise ConfigurationError(
-            f"{named_by}: {reference!r} names the module {problem.name!r}, which is neither in {Path.cwd()}"
-            f" nor installed: write it as `import` has it, such as {_EXAMPLE}"
+            f"{named_by}: {reference!r} names the module {problem.name!r}, {import_path.why_not_found()}"
+            f" write it as `import` has it, such as {_EXAMPLE}"
         ) from None
-
-
-def _make_importable(root: Path, is_named: bool, command: bool) -> None:
-    if command and is_named:
-        for folder in dict.fromkeys((str(root), str(Path.cwd()))):
-            sys.path[:] = [folder, *(entry for entry in sys.path if entry != folder)]
-    elif is_named and str(root) not in sys.path:
-        # After all that a script or a web application has itself.
-        sys.path.append(str(root))
 
 
 def _registered_by(package: str, named_by: str) -> Application:

@@ -16,12 +16,15 @@ from everytick import app as which
 from everytick.api.loading import configure_logging
 from everytick.call_site import is_library_file
 from everytick.command_line import python, script
+from everytick.system import rights
 
 from a_shop import OTHER, TABLE, called, job_ids
 from a_shop import folder as folder
 from sources import parsed
 
 SOURCE = Path(which.__file__).parent
+# A user of the machine without a name.
+BOB = 4_000_123
 
 
 # --- the command ---
@@ -170,6 +173,83 @@ def test_what_belongs_to_another_user_is_not_taken_in_the_working_directory_eith
     monkeypatch.setattr(project_file, "_owners", lambda _path: (4_000_123, 0))
     with pytest.raises(ConfigurationError, match="belongs to the user 4000123"):
         which.find(folder=trap.parent)
+
+
+# --- modules that others may have put there ---
+
+_SHARED = {
+    "everybody": (0o1777, None),
+    "everybody, and no sticky bit": (0o777, None),
+    "another user": (0o755, BOB),
+}
+
+
+def shared_with(others: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let others write to a folder, and return how a sentence says who does."""
+    mode, owner = _SHARED[others]
+    folder.chmod(mode)
+    if owner is None:
+        return f"everybody on this machine may write to the folder {folder}, and can"
+    seen = rights.look
+
+    def look(path: Path) -> os.stat_result | None:
+        found = seen(path)
+        return os.stat_result((*found[:4], owner, *found[5:])) if found and path == folder else found
+
+    monkeypatch.setattr(rights, "look", look)
+    return f"the folder {folder} belongs to the user {owner}, who can"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have other rights")
+@pytest.mark.parametrize("others", _SHARED)
+@pytest.mark.parametrize("command", [True, False])
+@pytest.mark.parametrize("by", ["--app", which.VARIABLE])
+def test_modules_are_not_looked_for_where_others_can_put_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, others: str, command: bool, by: str
+) -> None:
+    before = list(sys.path)
+    who = shared_with(others, folder, monkeypatch)
+    if by == which.VARIABLE:
+        monkeypatch.setenv(by, "planted_shop:create_scheduler")
+    found = which.find("planted_shop:create_scheduler" if by == "--app" else None, command=command)
+    assert sys.path == before
+    # Nor may an added job name a function of what lies there.
+    assert found.packages == ("planted_shop",)
+    with pytest.raises(ConfigurationError) as refusal:
+        which.import_referred("planted_shop:create_scheduler", by)
+    assert str(refusal.value) == (
+        f"{by}: 'planted_shop:create_scheduler' names the module 'planted_shop', which is not installed;"
+        f" modules are not looked for in {folder}, for {who} put modules there: install the application, or"
+        " have it in a folder of your own, or, if all that is there is trusted, set"
+        f" PYTHONPATH={folder}; else write it as `import` has it, such as package.module:create_scheduler"
+    )
+    # Who says by Python's own variable that it is trusted has it so.
+    monkeypatch.syspath_prepend(folder)
+    which.find("planted_shop:create_scheduler", command=command)
+    with pytest.raises(ConfigurationError, match=f"neither in {folder} nor installed: write it"):
+        which.import_referred("planted_shop:create_scheduler", by)
+
+
+@pytest.mark.full
+@pytest.mark.skipif(os.name != "posix", reason="other systems have other rights")
+def test_an_installed_application_runs_in_a_folder_for_everybody_and_takes_no_module_there(
+    folder: Path,
+) -> None:
+    installed = folder / "installed"
+    installed.mkdir()
+    (folder / "shop.py").rename(installed / "shop.py")
+    here = folder / "shared"
+    here.mkdir()
+    here.chmod(0o1777)
+    for module in ("shop", "apprise", "colorsys"):
+        (here / f"{module}.py").write_text(_TRAP)
+    assert job_ids(here, "--app", "shop:create_scheduler", PYTHONPATH=str(installed))
+    (here / "pyproject.toml").write_text(TABLE)
+    done = called(here, "jobs")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"modules are not looked for in {here}, for everybody on this machine may write to" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (here / "caught").exists()
 
 
 # --- processes that are not a command ---

@@ -176,6 +176,36 @@ def test_days_that_no_history_has_are_one_sentence(monkeypatch: pytest.MonkeyPat
         SchedulerSettings()
 
 
+@pytest.mark.parametrize("seconds", ["inf", "nan", "1e400", "1e18", "-1", "31536001"])
+def test_seconds_that_no_stop_takes_are_one_sentence(monkeypatch: pytest.MonkeyPatch, seconds: str) -> None:
+    monkeypatch.setenv("SCHEDULER_SHUTDOWN_GRACE_TIME", seconds)
+    with pytest.raises(ConfigurationError, match=r"^SCHEDULER_SHUTDOWN_GRACE_TIME=.*: input should be "):
+        SchedulerSettings()
+
+
+def test_every_setting_that_is_a_number_has_an_end_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = [name for name, it in DashboardSettings.model_fields.items() if it.annotation in (int, float)]
+    assert len(numbers) == 7
+    for name in numbers:
+        for value in ("inf", "-inf", "nan", "1e300", "9" * 30, "-" + "9" * 30):
+            with monkeypatch.context() as patch:
+                patch.setenv(name.upper(), value)
+                with pytest.raises(ConfigurationError, match=f"^{name.upper()}="):
+                    DashboardSettings()
+
+
+def test_two_equal_tokens_are_told_by_the_names_of_their_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCHEDULER_DASHBOARD_URL", "https://dashboard.example.org")
+    for name in ("SCHEDULER_DASHBOARD_TOKEN", "SCHEDULER_DASHBOARD_READ_TOKEN"):
+        monkeypatch.setenv(name, "scheduler-hunter2-hunter2")
+    with pytest.raises(ConfigurationError) as caught:
+        DashboardSettings()
+    assert str(caught.value) == (
+        "the settings: SCHEDULER_DASHBOARD_READ_TOKEN must differ from SCHEDULER_DASHBOARD_TOKEN:"
+        " it only reads"
+    )
+
+
 @pytest.mark.parametrize("ending", ["ENABLED", "ENABLE", "ACTIVE", "ON"])
 def test_a_switch_by_another_name_is_answered_with_the_setting(
     monkeypatch: pytest.MonkeyPatch, ending: str

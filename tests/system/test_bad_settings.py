@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,10 @@ from test_bad_input import app as app
         ("SCHEDULER_DATABASE_URL", "http://[bad", "must be sqlite:///relative/path.db"),
         ("SCHEDULER_DATABASE_URL", "postgresql://u:p%zz@h/db", "cannot be read: write postgresql://"),
         ("SCHEDULER_DATABASE_URL", "postgresql+asyncpg://me:secret@db/x", "must begin with postgresql://"),
+        ("SCHEDULER_DATABASE_URL", f"sqlite:///{'a' * 248}", "the name of the ledger has 248 bytes"),
+        ("SCHEDULER_DATABASE_URL", f"sqlite:///{'ä' * 124}", "the name of the ledger has 248 bytes"),
+        ("SCHEDULER_DATABASE_URL", f"sqlite:////{'a/' * 252}b", "the path of the ledger has 506 bytes"),
+        ("SCHEDULER_DATABASE_URL", f"sqlite:////{os.devnull}", f"{os.devnull} is no regular file, but"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL=LOUD"),
     ],
 )
@@ -38,6 +43,24 @@ def test_a_wrong_setting_names_its_variable(tmp_path: Path, variable: str, value
     assert sentence in str(refusal.value)
     assert "secret" not in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_ledger_whose_name_is_as_long_as_can_be_is_used(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/{'a' * 247}"
+    with scheduler_settings(tmp_path, SCHEDULER_DATABASE_URL=url):
+        AsyncIOScheduler().ledger.prepare()
+    assert (tmp_path / ("a" * 247)).stat().st_size
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("command", "code"), [("run", 2), ("jobs", 2), ("doctor", 1)])
+def test_no_command_takes_a_name_that_no_ledger_can_have(app: Application, command: str, code: int) -> None:
+    app.environment["SCHEDULER_DATABASE_URL"] = f"sqlite:///{'a' * 248}"
+    done = app.command(command)
+    assert done.returncode == code
+    assert "the name of the ledger has 248 bytes, and SQLite takes 247 at most" in done.stdout + done.stderr
+    assert "all is in order" not in done.stdout
+    assert not (app.folder / ("a" * 248)).exists()
 
 
 def test_run_refuses_a_wrong_setting_before_it_touches_anything(app: Application) -> None:

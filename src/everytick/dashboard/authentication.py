@@ -19,7 +19,7 @@ from pathlib import Path
 
 from everytick.errors import LedgerError
 from everytick.masking import hide
-from everytick.store.file_owners import refuse_file
+from everytick.store.file_owners import give_to_owner, refuse_file
 from everytick.system import system
 from everytick.system.machine import make_private_folder
 from everytick.text.wording import one_line
@@ -311,6 +311,7 @@ def _make_token(path: Path) -> bool:
     except FileExistsError:
         return False
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        give_to_owner(descriptor, path.parent)
         stream.write(system.new_token(32) + "\n")
     return True
 

@@ -54,6 +54,10 @@ ALERT_KINDS = ("failed", "lost", "missed", "overlap", "late")
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#@\\]+(/[^\s?#@\\]*)?")
 
 
+# Seconds. A moment that far off can still be told to the machine.
+_YEAR = 31_536_000
+
+
 class SchedulerSettings(BaseSettings):
     """The settings of the engine. `app.core.config.Settings` derives from it and adds your own fields.
 
@@ -81,13 +85,19 @@ class SchedulerSettings(BaseSettings):
         default=10, ge=1, le=10_000, description="runs at once in one process, coroutines and functions"
     )
     scheduler_misfire_grace_time: int = Field(
-        default=600, ge=1, description="seconds after its tick in which a run may still start"
+        default=600,
+        ge=1,
+        le=100 * _YEAR,
+        description="seconds after its tick in which a run may still start",
     )
     scheduler_database_url: str = Field(
         default="", description="where the ledger is; empty: data/ledger.db under the app's root"
     )
     scheduler_shutdown_grace_time: float = Field(
-        default=30, ge=0, description="seconds that running jobs get when the process is asked to stop"
+        default=30,
+        ge=0,
+        le=_YEAR,
+        description="seconds that running jobs get when the process is asked to stop",
     )
     scheduler_role: Literal["all", "scheduler", "worker"] = Field(
         default="all", description="the role of this process: claim ticks, run them, or both"

@@ -30,7 +30,11 @@ def sentence_of(model: type[BaseSettings], own: Container[str], problem: Validat
     if first["type"] in ("value_error", "assertion_error"):
         # The sentences of the engine have examples of addresses, which share short words with any address.
         is_own = bool(place) and place[0] in own
-        return f"{variable}: {_without_address(reason, str(value), 4 if is_own else 2)}"
+        # The names of settings are no part of a value, though all the values come with their names.
+        names = "|".join(sorted((name.upper() for name in model.model_fields if "_" in name), key=len)[::-1])
+        pieces = re.split(rf"\b({names})\b", reason) if names and not place else [reason]
+        pieces[::2] = [_without_address(piece, str(value), 4 if is_own else 2) for piece in pieces[::2]]
+        return f"{variable}: {''.join(pieces)}"
     reason = reason[0].lower() + reason[1:] if reason[1:2].islower() else reason
     if is_secret or is_text_kind(kinds) or re.search("[@:]", str(value)):
         return f"{variable}: {reason}"

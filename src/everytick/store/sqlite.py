@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _BUSY_SECONDS = 5.0
 # Up to this size a damaged page anywhere is found at the start, within some 10 ms.
 _FULL_CHECK_BYTES = 8 * 1024 * 1024
+# In bytes, on POSIX: SQLite appends `-journal`, up to the 255 of a file's name and its own 512 of a path.
+_LONGEST_NAME, _LONGEST_PATH = 247, 504
 
 T = TypeVar("T")
 
@@ -362,4 +365,26 @@ def _path(url: str, root: Path) -> Path:
         raise ConfigurationError(
             f"{VARIABLE}: a ledger in memory would forget every tick at a restart; name a file"
         )
+    _check_place(root / name)
     return root / name
+
+
+def _check_place(path: Path) -> None:
+    """Raise ConfigurationError for a name too long for SQLite, and for a device, a pipe or a socket."""
+    file = Path(os.path.abspath(path))
+    for what, found, most in (("name", file.name, _LONGEST_NAME), ("path", file, _LONGEST_PATH)):
+        length = len(os.fsencode(found))
+        if os.name == "posix" and length > most:
+            raise ConfigurationError(
+                f"{VARIABLE}: the {what} of the ledger has {length} bytes, and SQLite takes {most} at most,"
+                f" for it has files beside it whose names are longer: name a file with a shorter {what}"
+            )
+    try:
+        kind = file.stat().st_mode
+    except (OSError, ValueError):
+        # Not there yet; or the start says why it cannot be used.
+        return
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        raise ConfigurationError(
+            f"{VARIABLE}: {file} is no regular file, but a device, a pipe or a socket: name a file"
+        )

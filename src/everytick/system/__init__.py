@@ -8,6 +8,7 @@ one on which it is started.
 - `threads`: threads, and what runs on them
 - `signals`: how signals are heard, also by children that are forked
 - `machine`: names, users, processes and files of the machine
+- `rights`: which other users can put files into a folder
 """
 
 from __future__ import annotations

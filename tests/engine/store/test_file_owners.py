@@ -13,8 +13,8 @@ from everytick.dashboard.authentication import open_authenticator
 from everytick.dashboard.links import keep_port, kept_port
 from everytick.dashboard.settings import DashboardSettings
 from everytick.doctor.storage import examine_file
-from everytick.store import file_owners
 from everytick.store.sqlite import SqliteLedger
+from everytick.system import rights
 
 from histories import ask
 
@@ -30,7 +30,7 @@ Given = Callable[[Path, int], None]
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Given:
     owners: dict[Path, int] = {}
-    seen = file_owners._look
+    seen = rights.look
 
     def look(path: Path) -> os.stat_result | None:
         found = seen(path)
@@ -38,7 +38,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
             return found
         return os.stat_result((*found[:4], owners[path], *found[5:]))
 
-    monkeypatch.setattr(file_owners, "_look", look)
+    monkeypatch.setattr(rights, "look", look)
     return owners.__setitem__
 
 
@@ -135,6 +135,23 @@ def test_a_token_that_another_user_put_beside_the_ledger_lets_nobody_in(
         open_authenticator(DashboardSettings(), ledger.folder)
 
 
+@pytest.mark.parametrize(("above", "heir"), [(0o755, BOB), (0o1777, None)])
+def test_a_token_that_root_makes_belongs_to_the_owner_of_a_folder_that_is_trusted(
+    tmp_path: Path, given: Given, monkeypatch: pytest.MonkeyPatch, above: int, heir: int | None
+) -> None:
+    tmp_path.chmod(above)
+    folder = tmp_path / "service"
+    folder.mkdir()
+    given(tmp_path, 0)
+    given(folder, BOB)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    heirs: list[int] = []
+    monkeypatch.setattr(os, "fchown", lambda _handle, user, _group: heirs.append(user))
+    assert open_authenticator(DashboardSettings(), folder)[2]
+    # Where everybody can make folders, this one may be there for root's own token.
+    assert heirs == ([] if heir is None else [heir])
+
+
 def test_the_port_of_a_dashboard_is_not_written_through_a_link(ledger: SqliteLedger, tmp_path: Path) -> None:
     (ledger.folder / "dashboard.port").symlink_to(tmp_path / "profile")
     (tmp_path / "profile").write_text("mine")
@@ -226,7 +243,7 @@ class _Group:
 def test_a_group_of_one_user_is_nobody_else(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     # As most systems make for each user, with the same name.
     ledger.folder.chmod(0o775)
-    monkeypatch.setattr(file_owners, "name_of_user", lambda _number: "alice")
+    monkeypatch.setattr(rights, "name_of_user", lambda _number: "alice")
     monkeypatch.setattr("grp.getgrgid", lambda number: _Group("alice", []))
     assert ledger.remarks() == []
     monkeypatch.setattr("grp.getgrgid", lambda number: _Group("alice", ["bob"]))
