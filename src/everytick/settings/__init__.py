@@ -94,10 +94,7 @@ class SchedulerSettings(BaseSettings):
         default="", description="where the ledger is; empty: data/ledger.db under the app's root"
     )
     scheduler_shutdown_grace_time: float = Field(
-        default=30,
-        ge=0,
-        le=_YEAR,
-        description="seconds that running jobs get when the process is asked to stop",
+        default=30, ge=0, description="seconds that running jobs get when the process is asked to stop"
     )
     scheduler_role: Literal["all", "scheduler", "worker"] = Field(
         default="all", description="the role of this process: claim ticks, run them, or both"
@@ -193,6 +190,12 @@ class SchedulerSettings(BaseSettings):
     def _known_zone(cls, name: str) -> str:
         zone_by_name(name)
         return name
+
+    @field_validator("scheduler_shutdown_grace_time")
+    @classmethod
+    def _bounded(cls, seconds: float) -> float:
+        # No wait of the machine is without an end, as `inf` asks for.
+        return min(seconds, _YEAR)
 
     @field_validator("scheduler_tracing")
     @classmethod
