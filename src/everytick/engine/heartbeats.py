@@ -116,22 +116,23 @@ class Heartbeats:
         job = self._jobs.get(job_id) if self._me.group_limits else None
         return job is not None and job.options.group in self._me.group_limits
 
-    def pulse(self, connection: Connection, *, looks: bool = True) -> None:
-        """Beat, look after the others, prune, and count, when it is time.
+    def pulse(self, connection: Connection, *, looks: bool = True) -> bool:
+        """Beat, look after the others, prune, and count, when it is time; return whether it beat.
 
         looks: whether to take over waiting runs before that.
         """
         if not self._has_joined:
             # Do not beat before registering: we would find our own row, and take ourselves for a process that
             # was there already.
-            return
+            return False
         now, do = system.monotonic(), self._parts.do
         if looks and self._me.role.runs:
             room = self._room() if self.taking else Room(0)
             do("the look for runs that wait", self._look_for_waiting, connection, room)
         # With a beat the others learn which jobs cannot run here; people who ask for a run look at that.
         is_news = self._registry.cannot_run() != self._reported
-        if is_news or now >= min(self._last_beat + BEAT_SECONDS, self._reap_at):
+        beats = is_news or now >= min(self._last_beat + BEAT_SECONDS, self._reap_at)
+        if beats:
             do("the heartbeat", self._show_life, connection)
             self._last_beat = now
         if now >= self._next_claimers and self._me.role.claims and is_on_server(connection):
@@ -147,6 +148,7 @@ class Heartbeats:
         if self.moving:
             do("the move of a history", self._move, connection)
         do("the counting of a gap", self._counting.go_on, connection)
+        return beats
 
     def _look_for_waiting(self, connection: Connection, room: Room) -> None:
         # Where nobody looks there may be some by the time that a slot is free. And a run that ends while this

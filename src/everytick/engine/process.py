@@ -305,11 +305,11 @@ class Process:
         watchdog = self._watchdog
         return watchdog is None or not watchdog.stalled
 
-    def _pulse(self, connection: Connection) -> None:
+    def _pulse(self, connection: Connection) -> bool:
         if self._heartbeats.taking and self._loop is not None and self._loop.is_closed():
             logger.error("the event loop was closed under the schedule, which ends: use `async with`")
             system.start_thread(self.abandon, name="scheduler-close", daemon=False)
-            return
+            return False
         # Another thread, which ends the process, may take it away at any moment.
         watchdog = self._watchdog
         if watchdog is not None:
@@ -319,7 +319,7 @@ class Process:
         looks = do("the look for news", self._listening.may_be_news, connection, serial, runs_wait)
         if looks is not False:
             do("the backfills", self._make_runs, connection)
-        self._heartbeats.pulse(connection, looks=looks is not False)
+        has_beaten = self._heartbeats.pulse(connection, looks=looks is not False)
         do("the logs of runs", self._live_logs.write, connection, self._runner.logging())
         do("the progress of runs", self._live_progress.write, connection, self._runner.reporting())
         # Where that failed it looks.
@@ -327,6 +327,7 @@ class Process:
             do("the cancellation of runs", self._cancel_unwanted, connection)
             if self._heartbeats.taking:
                 do("the look for added jobs", self._added.look, connection)
+        return has_beaten
 
     def _glance(self) -> bool:
         """Look whether the loop enters what was claimed; see `Writer`. On the ledger's thread."""

@@ -68,8 +68,8 @@ class CommitUnknown(Unavailable):
     """The database did not say whether a transaction was committed, and cannot be asked."""
 
 
-# PostgreSQL's code for a role that lacks the right.
-FORBIDDEN = "42501"
+# PostgreSQL's codes for a role that lacks the right, and for a session or a server that may only read.
+FORBIDDEN, READ_ONLY = "42501", "25006"
 
 # The clock of PostgreSQL, in microseconds. By the types of its own operator, see `locking`.
 SERVERS_NOW = "(extract(epoch FROM clock_timestamp())::float8 * 1000000::float8)::bigint"

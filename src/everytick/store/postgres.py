@@ -19,7 +19,7 @@ from everytick.model import ticks
 from everytick.system import system
 
 from . import locking
-from .connections import FORBIDDEN, Connection, Unavailable, one_line
+from .connections import FORBIDDEN, READ_ONLY, Connection, Unavailable, one_line
 from .database import VARIABLE, Ledger, upgrade
 from .index_building import built_ahead
 from .makers import makers
@@ -51,7 +51,8 @@ _readers: dict[tuple[int, str], _Readers] = {}
 _writers: dict[tuple[int, str], _Kept] = {}
 _kept_lock = threading.Lock()
 
-_SCHEMA = "SELECT current_schema()::text"
+# None where the session finds no ledger, as with a search path that was wrong when it began.
+_SCHEMA = "SELECT current_schema()::text WHERE to_regclass('scheduler_runs') IS NOT NULL"
 _LISTEN_SECONDS = 1.0
 _LISTEN_AGAIN_SECONDS = 5.0
 
@@ -68,7 +69,6 @@ WHERE relname LIKE 'scheduler\\_%' AND pg_table_is_visible(relid)
 
 
 _NO_TLS = re.compile("SSL was required|certificate verify failed|server certificate for")
-_READ_ONLY = "25006"
 
 # Errors that foreign tables of the same names raise.
 _STRANGE = (
@@ -279,11 +279,13 @@ class PostgresLedger(Ledger):
                     while rows.nextset():
                         pass
                     schema = rows.fetchone()
+                    if schema is None:
+                        raise psycopg.errors.UndefinedTable
                     while not stop.is_set():
                         for it in connection.notifies(timeout=_LISTEN_SECONDS):
                             if it.channel == own:
                                 heard("self")
-                            elif schema is not None and it.payload == schema[0]:
+                            elif it.payload == schema[0]:
                                 heard("others")
             except psycopg.Error:
                 # The writer logs the problem with the server; here it is only tried again.
@@ -334,7 +336,7 @@ class PostgresLedger(Ledger):
         if not isinstance(problem, Unavailable) or problem.refused or _NO_TLS.search(str(problem)):
             return False
         # A standby may be promoted in a moment; a role that may only read stays so.
-        is_read_only = getattr(problem.__context__, "sqlstate", None) == _READ_ONLY
+        is_read_only = getattr(problem.__context__, "sqlstate", None) == READ_ONLY
         return not is_read_only or self._is_standby()
 
     def _is_standby(self) -> bool:

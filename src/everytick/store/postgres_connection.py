@@ -23,6 +23,7 @@ from loguru import logger
 from . import locking, notifications
 from .connections import (
     FORBIDDEN,
+    READ_ONLY,
     SERVERS_NOW,
     CommitUnknown,
     Contended,
@@ -64,7 +65,7 @@ SELECT set_config('lock_timeout', '{lock_seconds}s', true),
        set_config('idle_in_transaction_session_timeout', '{idle_seconds}s', true),
        set_config('synchronous_commit', 'on', true), {_BY_INDEX}, {locks};
 SELECT pg_current_xact_id()::text, {SERVERS_NOW},
-       to_regclass('scheduler_runs')::oid
+       to_regclass('scheduler_runs')::oid, current_setting('transaction_read_only') = 'off'
 """
 
 
@@ -82,7 +83,7 @@ SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'; SET LOCAL idle_in_transac
 # asked for.
 _BEGIN_READING = f"""
 BEGIN ISOLATION LEVEL repeatable read READ ONLY; {READ_LIMITS};
-SELECT '', {SERVERS_NOW}, to_regclass('scheduler_runs')::oid
+SELECT '', {SERVERS_NOW}, to_regclass('scheduler_runs')::oid, true
 """
 CLOCK = f"SELECT {SERVERS_NOW}"
 
@@ -98,7 +99,11 @@ _NO_ROOM, _OF_NOTIFICATIONS = "54000", "NOTIFY"
 # Errors of the statement itself: trying again would not help.
 _OUR_FAULT = (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError)
 
+# Classes of refusals that last until a person changes something. What is changed may be a setting of the role
+# or the database (its search path, its rights, whether it may write), which a session keeps from its begin.
+_REFUSED = ("28", "3D", "3F", "42")
 
+# The same of a connection that was not made: it has no error code, only words.
 _REFUSALS = (
     "password authentication failed",
     "no password supplied",
@@ -207,7 +212,7 @@ class PostgresConnection:
         except _OUR_FAULT:
             raise
         except psycopg.Error as problem:
-            raise _trouble(problem) from None
+            raise self._failed(problem) from None
 
     @contextmanager
     def transaction(self, scope: Scope = Scope.ROWS) -> Iterator[None]:
@@ -264,7 +269,7 @@ class PostgresConnection:
         except psycopg.Error as problem:
             if not self._inside:
                 self._drop_if_broken()
-            raise _trouble(problem) from None
+            raise self._failed(problem) from None
 
     def _begin(self, begin: str, text: str, values: Mapping[str, Any] | None) -> psycopg.Cursor[Any]:
         both = f"{begin};{text}"
@@ -285,6 +290,11 @@ class PostgresConnection:
         assert row is not None
         ticks.hear(row[1])
         self._check_tables(row[2])
+        if not row[3]:
+            # At once, and not at its first write: one without any would show a ledger that takes some.
+            raise psycopg.errors.ReadOnlySqlTransaction(
+                "cannot write in a read-only transaction: default_transaction_read_only is set"
+            )
         self._number = str(row[0])
         cursor.nextset()
         return cursor
@@ -301,7 +311,7 @@ class PostgresConnection:
             return
         self._tables = self._tables or found
         if found != self._tables:
-            self._roll_back()
+            self.close()
             raise Unavailable("the ledger's tables were replaced: stop and start the application")
 
     def _commit(self) -> None:
@@ -317,7 +327,7 @@ class PostgresConnection:
             lost = self._raw.broken or self._raw.closed
             self._roll_back()
             if not lost:
-                raise _trouble(problem) from None
+                raise self._failed(problem) from None
             done = self._was_committed(self._number)
         if not done:
             raise Unavailable("the transaction was undone by the server")
@@ -349,6 +359,13 @@ class PostgresConnection:
                 self._raw.execute("ROLLBACK")
         self._drop_if_broken()
 
+    def _failed(self, problem: psycopg.Error) -> Unavailable:
+        """Return the exception for an error, and let go of a session with which each try ends like this."""
+        code = problem.sqlstate or ""
+        if code == READ_ONLY or code.startswith(_REFUSED):
+            self.close()
+        return _trouble(problem)
+
     def _drop_if_broken(self) -> None:
         if self._raw is not None and (self._raw.broken or self._raw.closed):
             with suppress(psycopg.Error):
@@ -362,9 +379,8 @@ def _trouble(problem: psycopg.Error) -> Unavailable:
     if problem.sqlstate == _NO_ROOM and _OF_NOTIFICATIONS in str(problem):
         notifications.leave_out()
         return Unheard(one_line(problem))
-    # Refusals that last until a person changes something: the start does not wait for them.
-    # A connection that was not made has no error code, only words.
-    refused = problem.sqlstate is not None and problem.sqlstate[:2] in ("28", "3D", "3F", "42")
+    # The start does not wait for these.
+    refused = (problem.sqlstate or "").startswith(_REFUSED)
     said = one_line(problem)
     if problem.sqlstate == FORBIDDEN and "advisory" in said:
         said = f"this role may not change the ledger, see deploy/postgresql/roles.sql ({said})"

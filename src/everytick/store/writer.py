@@ -82,14 +82,14 @@ _LEFT_OUT = object()
 class Writer:
     """Runs operations in transactions on a thread of its own.
 
-    `pulse` is called about once a second between transactions; `glance` after each pulse and a moment after
-    `glance_soon`, and again as long as it returns True.
+    `pulse` is called about once a second between transactions, and returns whether it wrote; `glance` after
+    each pulse and a moment after `glance_soon`, and again as long as it returns True.
     """
 
     def __init__(
         self,
         ledger: Ledger,
-        pulse: Callable[[Connection], None] | None = None,
+        pulse: Callable[[Connection], bool | None] | None = None,
         glance: Callable[[], bool] = lambda: False,
         pulse_seconds: float = 1.0,
     ) -> None:
@@ -298,12 +298,18 @@ class Writer:
         else:
             self._written_at, self._has_memory = system.monotonic(), True
             self._count(connection)
-            # A transaction without a statement does not reach a server.
-            if self._troubled and any(result is not _LEFT_OUT for result in results):
-                self._troubled = False
-                logger.info("the ledger answers again")
+            # A ledger that can only be read has not come back yet, and a transaction without a statement does
+            # not reach a server.
+            was_taken = batch[0].scope is not Scope.READING and any(it is not _LEFT_OUT for it in results)
+            if was_taken:
+                self._tell_it_answers()
             for task, result in zip(batch, results, strict=True):
                 task.end(result)
+
+    def _tell_it_answers(self) -> None:
+        if self._troubled:
+            self._troubled = False
+            logger.info("the ledger answers again")
 
     def _transaction(self, connection: Connection, batch: list[_Task]) -> list[Any]:
         def work(inside: Connection) -> list[Any]:
@@ -352,13 +358,16 @@ class Writer:
             return
         try:
             self._check_file()
-            self._pulse(connection)
+            wrote = self._pulse(connection)
         except UNAVAILABLE as problem:
             self._postpone([], problem)
         except Exception:
             logger.exception("the ledger's pulse failed")
         else:
             self._count(connection)
+            if wrote:
+                # A process may have nothing else to write: others were faster to claim.
+                self._tell_it_answers()
             # It may have taken runs.
             self._glance_at = system.monotonic()
 
