@@ -99,8 +99,8 @@ _NO_ROOM, _OF_NOTIFICATIONS = "54000", "NOTIFY"
 # Errors of the statement itself: trying again would not help.
 _OUR_FAULT = (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError)
 
-# Classes of refusals that last until a person changes something. What is changed may be a setting of the role
-# or the database (its search path, its rights, whether it may write), which a session keeps from its begin.
+# Classes of refusals that last until a person changes something: maybe a setting of the role or the database
+# (its search path, its rights, whether it may write), which a session keeps from its begin.
 _REFUSED = ("28", "3D", "3F", "42")
 
 # The same of a connection that was not made: it has no error code, only words.
