@@ -59,7 +59,7 @@ def test_one_role_runs_the_schedule_and_the_other_only_looks(tmp_path: Path, dat
             assert done.returncode == 0, done.stderr
         done = app.command("run-now", "often")
         assert done.returncode == 1
-        assert "cannot be used: cannot execute UPDATE in a read-only transaction" in done.stderr
+        assert "cannot be used: cannot write in a read-only transaction" in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
     with psycopg.connect(reader, autocommit=True) as connection:
