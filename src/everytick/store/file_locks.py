@@ -89,12 +89,7 @@ def identity(path: Path | str) -> Identity | None:
 
 def file_with_log(log: Identity) -> Identity | None:
     """Return the ledger to which a log belongs that this process has open; None for any other log."""
-    while True:
-        try:
-            return next((connection.leads_to for connection in _open if connection.log == log), None)
-        except RuntimeError:
-            # As in `_is_open`.
-            continue
+    return next((connection.leads_to for connection in _connections() if connection.log == log), None)
 
 
 def was_open_at_fork(file: Identity | None) -> bool:
@@ -120,11 +115,11 @@ def user_by_other_name(ledger: str) -> int | None:
 
 def _user_by_other_name(ledger: str) -> int | None:
     file = identity(ledger)
-    # One that this process has open was looked at before.
-    if _GET_LOCK is None or file is None or _is_open(file):
+    if _GET_LOCK is None or file is None:
         return None
     with _looking:
         if _is_open(file):
+            # It was looked at before.
             return None
         user = _holder(ledger, *_CONNECTIONS, only_with_log=True)
         return user if user is None or _holder(f"{ledger}-shm", *_OF_THE_LOG) is None else None
@@ -191,9 +186,13 @@ def _ledger_of(name: str) -> str:
 
 
 def _is_open(file: Identity | None) -> bool:
+    return any(connection.leads_to == file for connection in _connections())
+
+
+def _connections() -> list[TrackedConnection]:
     while True:
         try:
-            return any(connection.leads_to == file for connection in _open)
+            return list(_open)
         except RuntimeError:
             # Another thread has opened or closed one meanwhile.
             continue
