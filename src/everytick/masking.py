@@ -47,7 +47,7 @@ _ALONE = re.compile(r"\A\s*[A-Za-z][\w+.-]*://[^/@:]*:(.+)@", re.DOTALL)
 # tried from its beginning alone, where a name may have digits before it: to try each letter of a long word
 # takes the square of its length.
 _PAIR = re.compile(
-    r"""(?<![\w-])(?:(?![A-Za-z])[\w-])*+([A-Za-z][\w-]*+)\s*+=\s*"""
+    r"""(?<![\w-])(?>(?:(?![A-Za-z])[\w-])*)([A-Za-z][\w-]*+)\s*+=\s*"""
     r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&;]+)"""
 )
 
