@@ -14,8 +14,8 @@ import re
 _LONGEST = 8_000
 # The shortest row of letters in base64 that is taken for a part of a secret.
 _SHORTEST_ENCODED = 8
-# What may stand for backslashes, which are doubled with each encoding. `(?>...)` gives nothing back, as `++` would:
-# Python before 3.11.5 overlooks matches where that stands behind a group.
+# What may stand for backslashes, which are doubled with each encoding. `(?>...)` gives nothing back. So
+# would `++`, but Python before 3.11.5 overlooks matches where that stands behind a group.
 _BACKSLASHES = r"(?>(?i:\\(?:u00|x)5c|\\|%(?:25)?5c|&\#(?:92|x5c);)+)"
 # What may stand for white space: itself folded or escaped, and what indents the traceback of a group.
 _BLANK = (

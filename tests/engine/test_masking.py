@@ -243,7 +243,8 @@ def test_no_pattern_has_what_python_before_3_11_5_overlooks() -> None:
     """On Debian 12, with Python 3.11.2, `++` behind a group that may end in several ways missed secrets."""
     package = Path(masking.__file__).parent
     behind_a_group = re.compile(r"\)(?:[*+?]|\{[\d,]+\})\+")
-    assert behind_a_group.search(r"(?:a|ab)++") and not behind_a_group.search(r"(?>(?:a|ab)+)\s*+")
+    assert behind_a_group.search(r"(?:a|ab)++")
+    assert not behind_a_group.search(r"(?>(?:a|ab)+)\s*+")
     assert [path for path in package.rglob("*.py") if behind_a_group.search(path.read_text("utf-8"))] == []
 
 
