@@ -120,10 +120,11 @@ docs: $(READY)
 package: $(READY)
 	PYTHONPATH=tests/support:tests/template:scripts "$(PYTHON)" scripts/package.py
 
+# What is collected once is compiled: the workers, which begin together, would each do that.
 test: $(READY)
-	@"$(PYTHON)" scripts/browser.py
-	@"$(PYTHON)" scripts/axe.py
-	@"$(PYTHON)" scripts/database_server.py
+	@"$(PYTHON)" -m pytest --collect-only --quiet >/dev/null 2>&1 & \
+		"$(PYTHON)" scripts/browser.py && "$(PYTHON)" scripts/axe.py && "$(PYTHON)" scripts/database_server.py; \
+		code=$$?; wait; exit $$code
 	"$(PYTHON)" scripts/whole_suite.py -n $(TEST_JOBS) --dist worksteal --durations 30 --durations-min 5
 
 test-quick: $(READY)
