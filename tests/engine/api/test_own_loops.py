@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -267,6 +268,11 @@ def test_a_blocking_scheduler_may_run_on_any_thread(scheduler: Any) -> None:
     assert not thread.is_alive()
 
 
+def _is_alone() -> bool:
+    gc.collect()
+    return all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+
+
 @pytest.mark.parametrize(
     ("culprit", "said"),
     [
@@ -283,6 +289,8 @@ def test_an_end_that_takes_too_long_is_blamed_on_what_holds_it_up(
 ) -> None:
     monkeypatch.setattr(own_loop, "CLEAN_UP", 0.5)
     monkeypatch.setattr(ending, "_HELD_UP", 0.5)
+    # A thread of an earlier test would be blamed too: it ends when its executor is collected.
+    wait_for(_is_alone, "the end of other threads")
     release, begun, close = threading.Event(), threading.Event(), Writer.close
 
     def close_late(*given: Any, **options: Any) -> int:
