@@ -55,6 +55,7 @@ from everytick.model import ticks  # noqa: E402
 from everytick.testing import use_ledger  # noqa: E402
 from loguru._better_exceptions import ExceptionFormatter  # noqa: E402
 
+import ledgers  # noqa: E402
 from inside import clock as clock  # noqa: E402
 from inside import nothing_left_behind as nothing_left_behind  # noqa: E402
 from inside import scheduler as scheduler  # noqa: E402
@@ -99,6 +100,13 @@ def _own_clock() -> Iterator[None]:
     """Let the machine's clock count again after a test that heard a server's."""
     yield
     ticks.forget()
+
+
+@pytest.fixture(autouse=True)
+def _own_connections() -> Iterator[None]:
+    """Close what a test has kept open to look into ledgers on servers."""
+    yield
+    ledgers.let_go()
 
 
 @pytest.fixture(autouse=True)

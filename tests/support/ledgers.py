@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, cast
 
-from everytick.store.connections import Connection, Loading, Scope, transaction
+import psycopg
+from everytick.store.connections import UNAVAILABLE, Connection, Loading, Scope, transaction
 from everytick.store.database import Ledger
 from everytick.store.sqlite import SqliteLedger
 
@@ -70,10 +72,43 @@ def change(ledger: Ledger, statement: str, *values: Any) -> None:
 
 def found_in(ledger: Ledger, query: str, *values: Any) -> list[dict[str, Any]]:
     """Return the rows of a query by the names of their columns; its parameters are `?`."""
-    with closing(ledger.connect(read_only=True)) as connection:
-        cursor = Hand(connection).execute(query, values)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    if isinstance(ledger, SqliteLedger):
+        with closing(ledger.connect(read_only=True)) as connection:
+            return _rows(connection, query, values)
+    # A server starts a process for each connection, which takes longer than what is waited for so.
+    key = (threading.get_ident(), ledger.url)
+    if kept := _kept.pop(key, None):
+        try:
+            return _keeping(key, kept, query, values)
+        except (*UNAVAILABLE, psycopg.Error):
+            # The server may have ended it meanwhile.
+            pass
+    return _keeping(key, ledger.connect(read_only=True), query, values)
+
+
+def let_go() -> None:
+    """Close the connections to servers that are kept for a test."""
+    while _kept:
+        _kept.popitem()[1].close()
+
+
+_kept: dict[tuple[int, str], Connection] = {}
+
+
+def _keeping(key: tuple[int, str], connection: Connection, query: str, values: Any) -> list[dict[str, Any]]:
+    try:
+        found = _rows(connection, query, values)
+    except BaseException:
+        connection.close()
+        raise
+    _kept[key] = connection
+    return found
+
+
+def _rows(connection: Connection, query: str, values: Any) -> list[dict[str, Any]]:
+    cursor = Hand(connection).execute(query, values)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def rows_in(ledger: Ledger) -> list[dict[str, Any]]:
