@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from everytick.ledger import open_ledger
 from everytick.system import system
-from everytick.telemetry.health import Health, check
+from everytick.telemetry.health import PATIENCE, Health, check, no_answer, unreadable
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
@@ -70,14 +70,17 @@ class _Look:
         self._asked: asyncio.Future[Health] | None = None
 
     async def now(self) -> Health:
-        """Return the health that was found now, or a moment ago."""
+        """Return the health that was found now, or a moment ago, within PATIENCE: the ledger may hang."""
         if self._found is not None and system.monotonic() - self._found[0] <= _FRESH_SECONDS:
             return self._found[1]
         asked = self._asked
         if asked is None or asked.done() or asked.get_loop() is not asyncio.get_running_loop():
             asked = self._asked = asyncio.ensure_future(system.in_thread(self._check, daemon=True))
-        # One who asks no more must not end it for the others.
-        return await asyncio.shield(asked)
+        try:
+            # One who asks no more, or waits no longer, must not end it for the others.
+            return await asyncio.wait_for(asyncio.shield(asked), PATIENCE)
+        except TimeoutError:
+            return unreadable(no_answer())
 
     def _check(self) -> Health:
         began = system.monotonic()

@@ -31,8 +31,8 @@ from everytick.text.wording import counted
 # ledger does not answer. A tick that is not claimed after twice that time shows that the clock stands still.
 OVERDUE_SECONDS = 60.0
 
-# How long `check_here` waits for a ledger, in seconds: a third of what the manifests grant a probe, of which
-# a slow processor needs most for the start of the command.
+# How long who asks for a probe waits for a ledger, in seconds: a third of what the manifests grant one, of
+# which a slow processor needs most for the start of the command.
 PATIENCE = 5.0
 
 _OVERDUE = int(OVERDUE_SECONDS * ticks.SECOND)
@@ -146,7 +146,12 @@ def _processes_here(ledger: Ledger) -> list[Process]:
         # The end of the program does not wait for it.
         return on_thread(read, daemon=True).result(PATIENCE)
     except TimeoutError:
-        raise LedgerUnavailable(f"the ledger has not answered for {exact_seconds(PATIENCE)}") from None
+        raise no_answer() from None
+
+
+def no_answer() -> LedgerUnavailable:
+    """Return the error of a ledger that has said nothing for PATIENCE."""
+    return LedgerUnavailable(f"the ledger has not answered for {exact_seconds(PATIENCE)}")
 
 
 def _judge_by_signs(ledger: Ledger, signs: Sequence[liveness.Sign]) -> Health:

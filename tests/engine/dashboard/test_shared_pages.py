@@ -23,7 +23,7 @@ from everytick.dashboard.processes import schedule_state
 from everytick.read.known_job import jobs_due
 from everytick.store.database import Ledger
 from everytick.system import use
-from everytick.telemetry.health import check
+from everytick.telemetry.health import Health, check
 from fastapi import FastAPI
 from starlette.responses import Response
 
@@ -198,6 +198,30 @@ async def test_two_pages_are_made_at_a_time_and_probes_do_not_wait_for_them(
         may_go.set()
         assert {answer.status_code for answer in await asyncio.gather(*asked)} == {200}
     assert most == [2]
+
+
+async def test_a_probe_is_answered_in_time_while_the_ledgers_server_says_nothing(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, answers = list[int](), threading.Event()
+
+    def hanging(ledger: Ledger) -> Health:
+        looks.append(1)
+        answers.wait(20)
+        return check(ledger)
+
+    monkeypatch.setattr(probes, "check", hanging)
+    monkeypatch.setattr(probes, "PATIENCE", 0.2)
+    async with browser(dashboard(ledger)) as client:
+        silent = await asyncio.gather(*(client.get("/health/ready") for _ in range(3)))
+        # Who asks meanwhile waits for the look that is under way, and begins none.
+        silent.append(await client.get("/health/ready"))
+        assert {answer.status_code for answer in silent} == {503}
+        assert all(answer.json()["problems"] == ["the ledger cannot be read"] for answer in silent)
+        assert looks == [1]
+        answers.set()
+        monkeypatch.setattr(probes, "PATIENCE", 20)
+        assert (await client.get("/health/ready")).json()["problems"] == ["no scheduler is up"]
 
 
 async def test_probes_at_the_same_time_are_one_look_into_the_ledger(
