@@ -190,9 +190,9 @@ class Runner:
         attempt = self._under_way[claim.run_id] = Attempt(claim, job, now)
         try:
             tick = self._tick_as_text(claim.tick)
-        except Exception as problem:
+        except Exception as wrong:
             # Whatever is wrong with it: from here on the run has an end, or its job would never run again.
-            self._end(attempt, "failed", problem=problem)
+            self._end(attempt, "failed", problem=wrong)
             return
         set_current_run(attempt.run)
         self._tell(job, self._notifier.began, job)
@@ -201,21 +201,25 @@ class Runner:
         token = tell_in_each_line(
             job=job.id, tick=tick, kind=claim.kind, attempt=claim.attempt, run=claim.run_id
         )
+        returned: Returned | None = None
+        problem: BaseException | None = None
         try:
-            with _NO_SPAN if self._open_span is None else self._open_span(attempt.run(), claim.due):
-                returned = await self._calls.call(attempt, self.admission.tasks.current(), limit)
-        except asyncio.CancelledError as problem:
-            self._cancelled(attempt, problem)
-        # Also SystemExit and KeyboardInterrupt: a job cannot stop the scheduler (R12).
-        except BaseException as problem:
-            if limit is not None and limit.expired():
+            try:
+                with _NO_SPAN if self._open_span is None else self._open_span(attempt.run(), claim.due):
+                    returned = await self._calls.call(attempt, self.admission.tasks.current(), limit)
+            # Also SystemExit and KeyboardInterrupt: a job cannot stop the scheduler (R12).
+            except BaseException as raised:
+                # Handled below: meanwhile Python goes through all of its chain, which a job may have made as
+                # long as it likes, whenever anything else is raised.
+                problem = raised
+            # Not by `isinstance`, which asks the exception for its `__class__`.
+            if problem is not None and issubclass(type(problem), asyncio.CancelledError):
+                self._cancelled(attempt, problem)
+            elif limit is not None and limit.expired():
+                # It may also have ended in its own way instead of letting itself be cancelled.
                 await self._timed_out(attempt)
-            else:
+            elif problem is not None:
                 await self._failed(attempt, problem)
-        else:
-            if limit is not None and limit.expired():
-                # It ended in its own way instead of letting itself be cancelled.
-                await self._timed_out(attempt)
             else:
                 log_success(job)
                 result = None
@@ -224,6 +228,8 @@ class Runner:
                     returned.is_plain |= result.is_json
                 self._end(attempt, "succeeded", returned=returned, result=result)
         finally:
+            # Its traceback leads here: all of it would stay until the garbage collector finds that.
+            problem = None
             if alarm is not None:
                 alarm.cancel()
             tell_no_more(token)

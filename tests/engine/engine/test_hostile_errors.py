@@ -89,7 +89,7 @@ def with_note() -> BaseException:
 
 def many() -> BaseException:
     made: BaseException = ValueError("first")
-    for number in range(3_000):
+    for number in range(100_000):
         outer = ValueError(f"number {number}")
         outer.__context__ = made
         made = outer
@@ -137,7 +137,7 @@ ERRORS: dict[str, tuple[Callable[[], BaseException], str]] = {
     "in a group": (in_a_group, "its text was not made within"),
     "slow note": (with_note, "its text was not made within"),
     "of an attribute": (of_an_attribute, "AttributeError: no such attribute"),
-    "many": (many, "number 2999"),
+    "many": (many, "number 99999"),
     "large group": (large_group, "ExceptionGroup: hosts (50000 sub-exceptions): [OSError: host 0 xxx"),
     "many arguments": (many_arguments, "ValueError: ('xxx"),
     "of bytes": (of_bytes, "UnicodeDecodeError: 'utf-8' codec can't decode byte"),
