@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
 import httpx
 import pytest
 from everytick import AsyncIOScheduler
+from everytick import app as which
 from everytick.dashboard.addresses import without_secret_query
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import (
@@ -237,6 +239,24 @@ async def test_the_sign_in_page_says_where_the_token_is(
         for page in (await browser.get("/login"), await browser.get("/login?token=wrong")):
             assert told in page.text
             assert not_told not in page.text
+
+
+@pytest.mark.parametrize(
+    "command", ["/srv/shop/.venv/bin/python -m app", "'/srv/my shop/bin/everytick' --app shop:make"]
+)
+async def test_the_sign_in_page_names_no_folder_of_the_machine(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    async with scheduler:
+        pass
+    monkeypatch.setattr(which.current(), "command", command)
+    authenticator, _token, _made = open_authenticator(DashboardSettings(), scheduler.ledger.folder)
+    async with client(scheduler, authenticator, "") as browser:
+        said = (await browser.get("/login")).text
+    named = re.search("<code>([^<]*) dashboard --link</code>", said)
+    assert named is not None
+    assert named[1] in ("python -m app", "everytick --app shop:make")
+    assert "srv" not in said
 
 
 def client(scheduler: AsyncIOScheduler, authenticator: Authenticator, session: str) -> httpx.AsyncClient:
