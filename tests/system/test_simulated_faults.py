@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from simulation.mutants import MUTANTS
+from simulation.mutants.planting import planned
 from simulation.plan import JOBS, Act, Plan, plan_of
 from simulation.seeds import costs, outcomes
 from simulation.shrinking import shrink
@@ -28,10 +29,11 @@ _FOUND_WITHIN = 350
 
 
 @cache
-def told(seed: int) -> None:
-    """See to it that the world of a seed keeps the contract. Asked of some seeds by several tests."""
-    violation = next(iter(tell(plan_of(seed)).violations), "")
-    assert not violation, f"{violation} (make simulate-faults SEEDS=1 SEED={seed})"
+def told(world: int | Plan) -> None:
+    """See to it that the world of a seed or a plan keeps the contract. Asked of some by several tests."""
+    violation = next(iter(tell(planned(world)).violations), "")
+    again = "" if isinstance(world, Plan) else f" (make simulate-faults SEEDS=1 SEED={world})"
+    assert not violation, f"{violation}{again}"
 
 
 @cache
@@ -358,13 +360,13 @@ def test_so_it_does_in_another_interpreter_whatever_the_order_of_its_sets() -> N
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_planted_bug_is_found(name: str) -> None:
     mutant = MUTANTS[name]
-    if not mutant.is_found_by(mutant.seed):
+    if not mutant.is_found_by(mutant.world):
         others = (seed for seed in range(1, 1 + _FOUND_WITHIN) if mutant.is_found_by(seed))
         found = next(others, f"none of {_FOUND_WITHIN}")
-        pytest.fail(f"seed {mutant.seed}, which is in its line, does not find it any more; seed {found} does")
-    if mutant.seed not in (*_QUICK, *_MORE, *_KEPT):
+        pytest.fail(f"{mutant.world}, which is in its line, does not find it any more; seed {found} does")
+    if mutant.world not in (*_QUICK, *_MORE, *_KEPT):
         # Of those a test of its own says so: it is the bug that is found, and nothing else.
-        told(mutant.seed)
+        told(mutant.world)
 
 
 @pytest.mark.full

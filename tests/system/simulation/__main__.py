@@ -73,7 +73,8 @@ def _find_mutants(seeds: Sequence[int], jobs: int) -> int:
     for name, found in found_by(seeds, jobs):
         survived += found is None
         said = "none of the seeds finds it" if found is None else f"seed {found}"
-        print(f"{name}: {said} ({MUTANTS[name].seed} is in its line)", flush=True)
+        world = MUTANTS[name].world
+        print(f"{name}: {said} ({'a plan' if isinstance(world, Plan) else world} is in its line)", flush=True)
     return 1 if survived else 0
 
 

@@ -31,7 +31,7 @@ from loguru._datetime import datetime as loguru_datetime
 from simulation import bodies, seam
 from simulation.disk import Disk
 from simulation.nature import Nature
-from simulation.plan import LATEST_JOBS, MORE_JOBS, NEWEST_JOBS, Plan
+from simulation.plan import LATEST_JOBS, MORE_JOBS, NEWEST_JOBS, OTHER_JOBS, Plan
 from simulation.world import SECOND, World
 from torture.checker import violations
 from torture.history import History, Row, Violation
@@ -39,7 +39,7 @@ from torture.jobs import LIMITS, SCHEDULE
 
 _NAMES: dict[str, Any] = {name: getattr(bodies, name) for name in ("quick", "slow", "burst", "thread",
     "flaky", "dozer", "numb", "hog", "endless", "deaf", "tell", "gappy")}  # fmt: skip
-_SPECS = {spec.id: spec for spec in (*SCHEDULE, *MORE_JOBS, *NEWEST_JOBS, *LATEST_JOBS)}
+_SPECS = {spec.id: spec for spec in (*SCHEDULE, *MORE_JOBS, *NEWEST_JOBS, *LATEST_JOBS, *OTHER_JOBS)}
 # It tells there what it takes for a mistake, with the address of the future.
 _FUTURES, _ADDRESS = logging.getLogger("concurrent.futures"), re.compile(r" \d+")
 # The sink of all worlds, by its number for loguru, and the filter of the one that runs.
