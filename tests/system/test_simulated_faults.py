@@ -317,6 +317,30 @@ _FOUND = {
             Act(3.0, "set clock", number=40),
         ),
     ),
+    "a run that was reserved for later, while older ones wait for the place of a dead process": Plan(
+        41_003_240,
+        ("quick", "cron", "either", "slow", "pair", "flaky", "each_late", "morph", "leaving", "named"),
+        2,
+        True,
+        26,
+        2.0,
+        48.0,
+        (
+            Act(3.433, "full write", slot=1, number=1, seconds=1.0),
+            Act(5.999, "kill", slot=1, seconds=3.0),
+            Act(13.003, "slow", number=5, seconds=3.0),
+            Act(21.999, "stop", seconds=0.5),
+            Act(24.5, "set clock", slot=1, number=-3, seconds=4.792),
+            Act(27.85, "kill", slot=1, seconds=3.0),
+            Act(29.652, "terminate"),
+            Act(33.85, "lost", job="quick", number=3, seconds=0.3),
+            Act(37.85, "lost", job="leaving", number=3, seconds=0.3),
+            Act(40.003, "kill", slot=1),
+            Act(41.968, "lost", slot=1, job="morph", number=1, seconds=0.3),
+            Act(46.586, "lost", slot=1, job="quick", number=1, seconds=2.0),
+        ),
+        1_800_100_000,
+    ),
 }
 
 

@@ -39,7 +39,7 @@ def a_run_begins_at_its_tick_and_not_at_its_due_instant() -> AbstractContextMana
     return patch.object(admission.Admission, "dispatch", dispatch)
 
 
-@mutant(seed=124)
+@mutant(seed=82)
 def a_process_that_was_frozen_does_not_ask_whether_a_run_is_still_its_own() -> AbstractContextManager[Any]:
     return patch.object(runner, "_FRESH_SECONDS", math.inf)
 

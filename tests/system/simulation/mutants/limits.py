@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from everytick.engine import heartbeats
 from everytick.store import limit_statements, limits, queue
+from everytick.store.connections import Connection
 
 from simulation.mutants.planting import mutant, other_text
 from simulation.plan import Plan
@@ -42,6 +45,23 @@ def a_new_tick_goes_before_a_run_that_was_cut_off() -> AbstractContextManager[An
     return other_text(
         limit_statements.COUNT_UNDER_WAY, ("rerun_until_us >= :now", "rerun_until_us > :now + :now")
     )
+
+
+@mutant(seed=41_003_240)
+@contextmanager
+def a_run_that_was_reserved_goes_before_older_ones_that_wait_for_a_dead_process() -> Iterator[None]:
+    # The one that finds that process dead looks at once for what waits: so nothing is left in that world.
+    usual = heartbeats.Heartbeats._show_life
+
+    def show_life(self: Any, connection: Connection) -> None:
+        with patch.object(self, "_again", lambda _seconds: None):
+            usual(self, connection)
+
+    with (
+        patch.object(limits, "is_reserved", lambda _held: False),
+        patch.object(heartbeats.Heartbeats, "_show_life", show_life),
+    ):
+        yield
 
 
 @mutant(seed=11)
