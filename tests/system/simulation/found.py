@@ -284,4 +284,16 @@ FOUND = {
         ),
         1_800_100_000,
     ),
+    # As seed 41004827 did.
+    "the end of all of them is the last thing that is asked for, and nobody comes for long": Plan(
+        4,
+        ("slow",),
+        1,
+        True,
+        12,
+        0.3,
+        3.0,
+        (Act(3.5, "kill all"), Act(6.3, "terminate all", seconds=40.0)),
+        1_800_143_961,
+    ),
 }
