@@ -296,4 +296,16 @@ FOUND = {
         (Act(3.5, "kill all"), Act(6.3, "terminate all", seconds=40.0)),
         1_800_143_961,
     ),
+    # As seed 41004878 did.
+    "a thread of a group that is frozen just before its first line, while others have its place": Plan(
+        4,
+        ("shared0", "shared1", "shared2", "shared_thread"),
+        2,
+        False,
+        12,
+        0.3,
+        12.0,
+        (Act(8.0, "stop", seconds=25.0),),
+        1_800_403_200,
+    ),
 }
