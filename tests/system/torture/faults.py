@@ -85,10 +85,9 @@ class Harm:
                 return True
         return False
 
-    def last_begun(self, begin: int, end: int, kinds: Collection[str]) -> int | None:
-        """Return when the last harm of these kinds began between two instants."""
-        begun = [fault.begin for fault in self._faults if fault.kind in kinds]
-        return max((at for at in begun if begin <= at <= end), default=None)
+    def begun(self, begin: int, end: int, kinds: Collection[str]) -> list[int]:
+        """Return when harm of these kinds began between two instants, in its order."""
+        return [fault.begin for fault in self._faults if fault.kind in kinds and begin <= fault.begin <= end]
 
     def harmed(self, start: Start, until: int) -> bool:
         """Return whether harm was done to the process of a body between its start and an instant."""
