@@ -337,4 +337,20 @@ FOUND = {
         ),
         1_800_143_982,
     ),
+    # As seed 41005282 did.
+    "ticks of a disabled job that the clock shows once more, when a process that enables it is there": Plan(
+        5,
+        ("mail",),
+        1,
+        False,
+        12,
+        2.0,
+        30.0,
+        (
+            Act(5.931, "set all", number=1),
+            Act(19.798, "set all", number=3),
+            Act(29.0, "set clock", number=-3600, seconds=1.7),
+        ),
+        1_800_403_164,
+    ),
 }
