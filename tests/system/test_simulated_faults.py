@@ -21,7 +21,7 @@ from simulation.shrinking import shrink
 from simulation.story import tell
 from torture.jobs import SECOND
 
-# Worlds with faults of many kinds in each; those behind 30 are small, and find several planted bugs each.
+# Worlds with faults of many kinds in each; those behind 30 are small, and some find several planted bugs.
 _QUICK, _MORE = (4,), (1, 2, 3, *range(5, 30), 31, 213, 258, 319, 326, 335)
 # Those that found a defect of the engine, or a rule of the checker that was wrong.
 _KEPT = (412, 1010, 1020, 1025, 1041, 1105, 2016, 9066, 9146, 21_130_031, 21_130_107, 31_000_016)
@@ -109,7 +109,7 @@ def test_a_planted_bug_is_found(name: str) -> None:
         others = (seed for seed in range(1, 1 + _FOUND_WITHIN) if mutant.is_found_by(seed))
         found = next(others, f"none of {_FOUND_WITHIN}")
         pytest.fail(f"{mutant.world}, which is in its line, does not find it any more; seed {found} does")
-    if mutant.world not in (*_QUICK, *_MORE, *_KEPT):
+    if mutant.world not in (*_QUICK, *_MORE, *_KEPT, *FOUND.values()):
         # Of those a test of its own says so: it is the bug that is found, and nothing else.
         told(mutant.world)
 

@@ -11,16 +11,18 @@ from everytick.engine import heartbeats
 from everytick.store import limit_statements, limits, queue
 from everytick.store.connections import Connection
 
+from simulation.found import FOUND
+from simulation.mutants import worlds
 from simulation.mutants.planting import mutant, other_text
 from simulation.plan import Plan
 
 
-@mutant(seed=319)
+@mutant(plan=worlds.GROUP)
 def the_limit_of_a_group_is_not_looked_at() -> AbstractContextManager[Any]:
     return patch.object(queue._Taker, "_has_place_in_group", lambda _taker, _job: True)
 
 
-@mutant(seed=319)
+@mutant(plan=worlds.GROUP)
 def a_run_that_was_taken_does_not_count_in_its_group() -> AbstractContextManager[Any]:
     usual = queue._Taker._count
 
@@ -32,7 +34,7 @@ def a_run_that_was_taken_does_not_count_in_its_group() -> AbstractContextManager
     return patch.object(queue._Taker, "_count", count)
 
 
-@mutant(seed=319)
+@mutant(plan=worlds.GROUP)
 def what_is_under_way_elsewhere_does_not_count_in_its_group() -> AbstractContextManager[Any]:
     return other_text(
         limit_statements.COUNT_IN_GROUPS,
@@ -40,14 +42,16 @@ def what_is_under_way_elsewhere_does_not_count_in_its_group() -> AbstractContext
     )
 
 
-@mutant(seed=247)
+@mutant(plan=worlds.CUT_OFF)
 def a_new_tick_goes_before_a_run_that_was_cut_off() -> AbstractContextManager[Any]:
     return other_text(
         limit_statements.COUNT_UNDER_WAY, ("rerun_until_us >= :now", "rerun_until_us > :now + :now")
     )
 
 
-@mutant(seed=41_003_240)
+@mutant(
+    plan=FOUND["a run that was reserved for later, while older ones wait for the place of a dead process"]
+)
 @contextmanager
 def a_run_that_was_reserved_goes_before_older_ones_that_wait_for_a_dead_process() -> Iterator[None]:
     # The one that finds that process dead looks at once for what waits: so nothing is left in that world.

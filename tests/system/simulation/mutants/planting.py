@@ -16,10 +16,10 @@ Plant = Callable[[], AbstractContextManager[Any]]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A bug, and a world that is known to find it: that of a seed, by its number, or one written by hand.
+    """A bug, and a world that is known to find it: that of a seed, by its number, or a plan.
 
-    Of several that do, one that is small: the whole suite runs each of them. One of so many seeds, from 1 on,
-    does; a plan is written by hand where hardly any of them shows the bug.
+    Of several that do, one that is small: the whole suite runs each of them. That the worlds of seeds find it
+    too, one of so many from seed 1 on, is looked at apart; hardly any of them shows some of these bugs.
     """
 
     plant: Plant
