@@ -353,4 +353,8 @@ FOUND = {
         ),
         1_800_403_164,
     ),
+    # As seed 41005627 did.
+    "a run that makes way for no older tick, which the clock shows once more": Plan(
+        1, ("replaced_endless",), 1, True, 18, 0.3, 50.0, (Act(32.0, "set clock", number=-20),), 1_800_143_960
+    ),
 }
