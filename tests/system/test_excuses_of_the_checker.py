@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from torture import causes, completeness, requests, waiting
-from torture.history import Fault, History, Request, Row
+from torture.history import Fault, History, Request, Row, WorldClock
 from torture.jobs import DAY, SECOND, JobSpec
 from torture.made_up import attempt, fault, found, lived, of_one_job, request, row, start, us
 
@@ -144,6 +144,16 @@ def test_a_run_makes_way_for_a_newer_tick(ended: float, faults: tuple[Fault, ...
     newer = row(162, claimed_us=ended + 0.1, started_us=ended + 0.1, finished_us=ended + 0.2)
     it = of_one_job(REPLACED, row(160), newer, starts=(start(160, end=us(ended)),), faults=faults)
     assert len(found(waiting.makes_way, it)) == number
+
+
+@pytest.mark.parametrize(("tick", "number"), [(159, 0), (161, 1)], ids=["an older one", "a newer one"])
+@pytest.mark.parametrize("by", ["its jitter", "the clock"])
+def test_a_run_makes_way_only_for_a_newer_tick(tick: float, number: int, by: str) -> None:
+    # By its jitter it is due later; or by a clock that was set back, which shows its instant once more.
+    other = row(tick, due_us=162 if by == "its jitter" else tick)
+    clock = WorldClock(0, [(0, 0)] if by == "its jitter" else [(0, 0), (us(160.5), us(-4))])
+    it = of_one_job(REPLACED, row(160), other, starts=(start(160, end=us(170)),))
+    assert len(found(waiting.makes_way, replace(it, clock=clock))) == number
 
 
 @pytest.mark.parametrize("given_up", ["missed", "outage"])

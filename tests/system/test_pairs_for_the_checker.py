@@ -61,6 +61,14 @@ def the_process_of_the_run_before_was_killed(excused: bool) -> History:
     return replace(with_backfill(good(), (1, 120), (2, 121)), faults=[killed])
 
 
+@pair(filling.few_at_a_time)
+def its_thread_was_frozen_before_its_first_line_while_another_of_its_backfill_began(excused: bool) -> History:
+    history = with_backfill(good(), (1, 120), (2, 121))
+    frozen = fault("stop", 115, 120.95, 2 if excused else 3)
+    threads = [replace(spec, body="thread") for spec in history.schedule]
+    return replace(history, schedule=threads, faults=[frozen])
+
+
 @pair(filling.filled)
 def a_backfill_was_asked_for_a_moment_ago(excused: bool) -> History:
     history = with_backfill(good())
@@ -161,6 +169,14 @@ def one_of_its_group_was_killed(excused: bool) -> History:
     bodies = [start(160, run=number, end=us(161), pid=3 - (number == 2)) for number in range(3)]
     killed = fault("kill", 160.2, 160.2, 3) if excused else fault("kill", 165, 165, 3)
     return of_one_job({"group": "shared"}, starts=tuple(bodies), faults=(killed,))
+
+
+@pair(consistency.groups)
+def its_thread_was_frozen_before_its_first_line_while_others_of_its_group_began(excused: bool) -> History:
+    bodies = [start(160, run=number, end=us(161.2), pid=3) for number in range(2)]
+    frozen = fault("stop", 158, 160.95, 2)
+    spec = {"group": "shared", "body": "thread" if excused else "quick"}
+    return of_one_job(spec, starts=(*bodies, start(161)), faults=(frozen,))
 
 
 @pair(consistency.stale)

@@ -5,13 +5,14 @@ Each excuse of the checker by a pair of histories: one that has it, and one that
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from torture import causes, pauses, processes
-from torture.history import Command, History, Row, WorldClock
+from torture.history import Command, Fault, History, Row, WorldClock
 from torture.jobs import SECOND
 from torture.made_up import attempt, fault, lived, of_one_job, request, row, start, us
 from torture.pairs import Pairs
@@ -239,6 +240,55 @@ def it_was_given_up_while_a_frozen_process_held_another_tick(excused: bool) -> H
     # One that entered it before would have it on record.
     frozen = fault("stop", 149.9 if excused else 152, 170, 1)
     return behind_one_that_was_never_entered(waits, frozen)
+
+
+def killed(at: float) -> Fault:
+    return fault("kill", at, at, 1)
+
+
+def behind_one_that_did_not_begin_again(
+    *faults: Any, until: float = 174, more: Iterable[Row] = (), ended: str = "lost", **spec: Any
+) -> History:
+    """Let the tick of 150 end at 152, and begin once more only then; and that of 151 be given up before."""
+    first = attempt(150, 1, ended, 150, 152)
+    again = row(150, attempt=2, claimed_us=until, finished_us=until + 0.02)
+    waits = row(151, "skipped", reason="missed", attempt=1, finished_us=until - 0.1)
+    retried = (request("retry", 150, 2, 155),) if ended == "cancelled" else ()
+    return of_one_job(spec, again, waits, *more, attempts=(first,), faults=faults, asked=retried)
+
+
+@pair(causes.late)
+def the_process_that_had_claimed_its_next_attempt_was_not_found_yet(excused: bool) -> History:
+    # That of its first attempt was killed before.
+    return behind_one_that_did_not_begin_again(killed(153 if excused else 150.5))
+
+
+@pair(causes.late)
+def the_process_that_had_claimed_its_next_attempt_was_not_found_for_long(excused: bool) -> History:
+    return behind_one_that_did_not_begin_again(killed(153), until=176 if excused else 186)
+
+
+@pair(causes.late)
+def its_next_attempt_was_claimed_shortly_before_its_process_died(excused: bool) -> History:
+    return behind_one_that_did_not_begin_again(killed(153 if excused else 158))
+
+
+@pair(causes.late)
+def of_two_that_died_one_after_the_other_both_had_claimed_its_next_attempt(excused: bool) -> History:
+    return behind_one_that_did_not_begin_again(killed(153), killed(175 if excused else 153.5), until=190)
+
+
+@pair(causes.late)
+def a_run_that_did_not_begin_again_had_one_of_both_places(excused: bool) -> History:
+    held = [row(149, run_id=900, finished_us=178)] if excused else []
+    return behind_one_that_did_not_begin_again(killed(153), killed(153.5), more=held, max_instances=2)
+
+
+@pair(causes.late)
+def a_person_had_asked_for_its_next_attempt_when_a_process_died(excused: bool) -> History:
+    # Until then it held no place.
+    other, died = row(149, finished_us=155), killed(156 if excused else 153)
+    return behind_one_that_did_not_begin_again(died, more=[other], ended="cancelled")
 
 
 @pair(causes.entered_late)

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from torture import environments
 from torture.checker import violations
-from torture.history import Fill, History
+from torture.history import Fill, History, WorldClock
 from torture.jobs import DAY, SECOND, JobSpec, dated
-from torture.made_up import also, filling, good, lived, row, start, us
+from torture.made_up import also, filling, found, good, lived, row, start, us
 
 MAIL, GAPPY = (
     JobSpec("mail", 5 * SECOND),
@@ -111,7 +112,7 @@ BREACHES: list[tuple[History, str]] = [
 
 
 def found_in(history: History) -> list[str]:
-    return [str(found) for found in violations(history)]
+    return [str(each) for each in violations(history)]
 
 
 @pytest.mark.parametrize(("history", "sentence"), BREACHES, ids=[sentence for _, sentence in BREACHES])
@@ -134,6 +135,15 @@ def test_the_checker_notices(history: History, sentence: str) -> None:
 )
 def test_the_checker_accepts_what_is_right(history: History) -> None:
     assert found_in(history) == []
+
+
+@pytest.mark.parametrize(("last", "number"), [(160, 0), (175, 1)], ids=["disabled", "enabled since 163"])
+def test_what_was_on_record_as_disabled_may_be_shown_once_more_by_the_clock(last: int, number: int) -> None:
+    history = otherwise(disabled(), held(110, last, last // 5 - 21), until=last)
+    # It shows 125, and from there jumps over all until 187.
+    set_back = replace(history, clock=WorldClock(0, [(0, 0), (us(185), us(-62)), (us(187), 0)]))
+    for it in (history, set_back):
+        assert len(found(environments.only_where_none_runs_it, it)) == number
 
 
 def test_the_days_of_a_world_are_left_out_or_moved() -> None:

@@ -175,10 +175,11 @@ class Admission:
         log = logger.bind(job=claim.job_id)
         if verdict == "lost":
             log.warning("run {} was taken over by another process", claim.run_id)
-        elif verdict == "waits":
+        elif verdict in ("waits", "behind"):
             self.has_requeued = True
-            if job.options.overlap == "replace":
-                # The look at what waits asks the run before it to end.
+            if verdict == "behind" or job.options.overlap == "replace":
+                # The look at what waits takes the oldest, for which there is a place; or it asks the run
+                # before this one to end.
                 self._writer.hurry()
         elif verdict == "overlap" and claim.tick is not None and claim.attempt == 1:
             most = job.options.max_instances
@@ -387,7 +388,7 @@ class Admission:
                 claim.started, claim.at = True, asked
                 self._ready.append(claims)
             elif self.take_first(claims, claim) and self._hold_others(claims):
-                if verdict == "waits":
+                if verdict in ("waits", "behind"):
                     # With the first of them all wait in the queue, or a later one could begin before it.
                     self._release(claims)
                 else:

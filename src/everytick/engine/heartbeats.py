@@ -212,6 +212,9 @@ class Heartbeats:
             self._in_transaction(connection, lambda inside: self._beat(inside, dead), durable=False)
         if dead or self._vanished:
             self._in_transaction(connection, lambda inside: self._reap_all(inside, dead), scope=Scope.RARE)
+        if dead:
+            # What those held is free, and what waits for it begins at once (R14).
+            self._again(0.0)
 
     def _show_life_alone(self, connection: Connection, dead: list[tuple[str, int, int]]) -> bool:
         """Beat by a single statement, as a server allows; False if that does not do this time.

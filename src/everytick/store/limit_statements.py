@@ -57,6 +57,24 @@ GROUP BY given.run
     run="bigint", job="text", claimed="bigint", due="bigint",
 )  # fmt: skip
 
+# Of jobs that have a run which was only reserved until now, when the first is due of what waits: of the same
+# runs that a new tick goes behind, see COUNT_UNDER_WAY. By IS TRUE as above; and the jobs as texts that were
+# put together, since SQLite would go through all runs in the order of their jobs.
+FIRST_WAITING = Bulk(
+    """
+WITH given AS (SELECT job FROM GIVEN AS given)
+SELECT max(job_id), min(due_us) FROM scheduler_runs
+WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND due_us < :latest
+  AND (job_id IN (SELECT job FROM given)) IS TRUE
+GROUP BY job_id || ''
+UNION ALL
+SELECT job_id, due_us FROM scheduler_runs
+WHERE rerun_until_us >= :now AND kind <> 'backfill' AND due_us < :latest
+  AND (job_id IN (SELECT job FROM given)) IS TRUE
+""",
+    job="text",
+)
+
 # Of the ticks of a job that wait the newest stay, and those that were due later than an instant. By IS TRUE
 # as above; and of the jobs as texts that were put together, since SQLite would go through all runs in the
 # order of their jobs and ticks.

@@ -12,11 +12,12 @@ from operator import add
 from typing import Any, NamedTuple
 
 from everytick.model import ticks
+from everytick.model.misfire import AHEAD
 
 from . import limit_statements as sql
 from . import locking, notifications
 from .connections import Connection, Statement, together
-from .records import Identity
+from .records import Claim, Identity
 
 # Each process looks for runs that wait about once a second: after so long no one had room for them.
 _LOOKED_SECONDS = 1.5
@@ -66,6 +67,25 @@ def added_up(rows: Iterable[Sequence[Any]], by: Mapping[str, int]) -> dict[str, 
             before = found.get(job_id)
             found[job_id] = Counted(*numbers) if before is None else Counted(*map(add, before, numbers))
     return found
+
+
+def first_waiting(connection: Connection, given: Sequence[Claim]) -> Statement | None:
+    """Return the statement that lists what waits of the jobs of claims and was due before the last of them.
+
+    Asked of claims that were only reserved until now: `is_reserved`. Its rows are jobs, each with the instant
+    at which a run of it was due, in microseconds UTC; that of the oldest is among them.
+    """
+    jobs = [(job_id,) for job_id in sorted({held.job_id for held in given})]
+    latest = max((held.due for held in given), default=0)
+    return sql.FIRST_WAITING.given(connection, jobs, latest=latest, now=ticks.now())
+
+
+def is_reserved(held: Claim) -> bool:
+    """Return whether a run was claimed so long before it was due that nobody looked then at what waits.
+
+    One that was taken from the queue never is: it does not go back there for what cannot be taken.
+    """
+    return held.due > held.claimed + AHEAD
 
 
 def look_at_groups(connection: Connection, names: Iterable[str]) -> dict[str, int]:

@@ -15,6 +15,9 @@ from . import statements as sql
 from .connections import Connection, together
 from .records import CANCELLED, Claim, Identity, Outcome
 
+# Why a run may not begin at its due instant, but waits with others of its job.
+_INTO_THE_QUEUE = ("waits", "behind")
+
 
 def release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> None:
     """Give back runs that were not entered: the tick stays accounted for and costs no attempt."""
@@ -34,29 +37,30 @@ def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, J
     """Record that runs which had to wait are about to be entered; no two of one job.
 
     Returns for each run `started`; `lost` if the lease was lost in the meantime; or why it may not begin:
-    `overlap`, `paused`, `waits`, behind another run of its job, or `busy`, while another process changes its
-    job: to be asked again.
+    `overlap`, `paused`, `waits`, for another run of its job to end, `behind`, since older ones of it wait, or
+    `busy`, while another process changes its job: to be asked again.
     """
     given = [held.job_id for held, _job in waiting]
     by_clock = [(held.job_id,) for held, _job in waiting if held.kind != "manual"]
     # Runs of a backfill have a limit of their own.
     counted = [held for held, _job in waiting if held.kind != "backfill"]
     with_due = [(held.run_id, held.job_id, held.claimed, held.due) for held in counted]
-    shown, locked, paused, others = together(
+    shown, locked, paused, others, older = together(
         connection,
         workers.showing_life(me),
         locking.locking_jobs(connection, given),
         job_sql.LIST_PAUSED.given(connection, by_clock, now=ticks.now()),
         limit_statements.COUNT_HELD_BY_OTHERS.given(connection, with_due, process_id=me.process_id),
+        limits.first_waiting(connection, list(filter(limits.is_reserved, counted))),
     )
     workers.ensure(connection, me, shown)
     busy = pauses.read_all(connection, locking.held_by_others(connection, given, locked))
     verdicts = {held.run_id: "busy" for held, _job in waiting if held.job_id in busy}
     waiting = [(held, job) for held, job in waiting if held.job_id not in busy]
     stay: dict[str, int] = {}
-    for held, job, reason in _not_now(waiting, {job_id for (job_id,) in paused}, others):
+    for held, job, reason in _not_now(waiting, {job_id for (job_id,) in paused}, others, older):
         verdicts[held.run_id] = _turn_away(connection, me, held, reason)
-        if reason == "waits" and job.options.overlap != "skip":
+        if reason in _INTO_THE_QUEUE and job.options.overlap != "skip":
             stay[job.id] = job.most_waiting
     limits.skip_older_queued(connection, stay, ticks.now(), at_once=True)
     rows = sorted(_row(held) for held, _job in waiting if held.run_id not in verdicts)
@@ -66,10 +70,17 @@ def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, J
 
 
 def _not_now(
-    waiting: Iterable[tuple[Claim, Job]], paused: Set[str], counted: Iterable[Sequence[Any]]
+    waiting: Iterable[tuple[Claim, Job]],
+    paused: Set[str],
+    counted: Iterable[Sequence[Any]],
+    older: Iterable[Sequence[Any]],
 ) -> Iterator[tuple[Claim, Job, str]]:
     """Yield those that may not begin now, and why."""
     others = {run_id: (held, started) for run_id, held, started in counted}
+    # The oldest first (R14): one that was only reserved goes behind those that wait, as a new tick does.
+    first: dict[str, int] = {}
+    for job_id, due in older:
+        first[job_id] = min(due, first.get(job_id, due))
     for held, job in waiting:
         most = job.options.max_instances
         if held.kind != "manual" and held.job_id in paused:
@@ -78,11 +89,13 @@ def _not_now(
             yield held, job, "overlap"
         elif others.get(held.run_id, (0, 0))[0] >= most:
             yield held, job, "waits"
+        elif first.get(held.job_id, held.due) < held.due and limits.is_reserved(held):
+            yield held, job, "behind"
 
 
 def _turn_away(connection: Connection, me: Identity, held: Claim, reason: str) -> str:
     """Skip a tick that may not run at its due instant; give back any other run, until it may."""
-    if reason != "waits" and held.kind == "scheduled" and held.attempt == 1:
+    if reason not in _INTO_THE_QUEUE and held.kind == "scheduled" and held.attempt == 1:
         taken = finish(connection, me, Outcome(held, "skipped", reason, finished=ticks.now()))
     else:
         taken = bool(_release(connection, me, [held]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,30 @@ def test_a_run_is_claimed_begun_and_ended_by_few_trips(
         trips, lambda: in_transaction(connection, lambda inside: runs.finish_all(inside, ME, ends))
     )
     assert (lost, number) == ([], 2), trips
+
+
+@pytest.mark.parametrize("waits", [("queued", None), ("lost", ticks.FOREVER)], ids=["queued", "cut off"])
+def test_a_run_that_was_only_reserved_goes_behind_an_older_one_by_no_further_trip(
+    connection: Connection, jobs: dict[str, Job], trips: list[str], waits: tuple[str, int | None]
+) -> None:
+    held = next(it for answer in claim(connection, jobs) for it in answer.claims if it.job_id == "job0")
+    # As if it had been reserved until its jitter is over, which is now.
+    reserved = replace(held, due=held.claimed + ticks.SECOND)
+    older = (
+        "INSERT INTO scheduler_runs (job_id, kind, tick_us, due_us, attempt, crashes, state, rerun_until_us)"
+    )
+    values = {"due": held.due - ticks.SECOND, "state": waits[0], "until": waits[1]}
+    connection.execute(
+        f"{older} VALUES ('job0', 'scheduled', :due, :due, 1, 0, :state, CAST(:until AS BIGINT))", values
+    )
+
+    def start() -> dict[int, str]:
+        return in_transaction(connection, lambda inside: runs.start(inside, ME, [(reserved, jobs["job0"])]))
+
+    verdicts, number = counted(trips, start)
+    assert (verdicts, number) == ({held.run_id: "behind"}, 3), trips
+    taken = in_transaction(connection, lambda inside: queue.take(inside, ME, jobs, Room(9)))
+    assert [it.tick for it in taken if it.job_id == "job0"] == [values["due"]]
 
 
 def test_runs_that_wait_are_taken_by_few_trips(

@@ -9,6 +9,7 @@
 - `plan`: what happens in the world of a seed; `nature` does it, `people` are those who ask for something
 - `story`: a world from its beginning to its end, and its history, which the torture's `checker` judges
 - `shrinking`: cuts a plan that breaks the contract to its shortest
+- `found`: the plans of what seeds found, cut to their shortest
 - `mutants`: bugs to be planted in the engine, each of which must be found
 - `seeds`: the worlds of many seeds, over several processes
 - `python -m simulation` runs it for any number of seeds

@@ -230,18 +230,21 @@ class Nature:
         self._restart_all(act)
 
     def _restart_all(self, act: Act) -> None:
-        ending = []
         for slot in self._slots:
             slot.at_once = True
-            each = Act(act.at, "terminate", slot.number)
-            ending.append(self._program.start(self._terminate, each, name="terminate"))
-        for thread in ending:
-            thread.join()
+        self._terminate_each(act)
 
     def _terminate_all(self, act: Act) -> None:
         for slot in self._slots:
             slot.pause = act.seconds
-            self._program.start(self._terminate, Act(act.at, "terminate", slot.number), name="terminate")
+        self._terminate_each(act)
+
+    def _terminate_each(self, act: Act) -> None:
+        # What is done to the world is over when they have ended: it may be the last thing.
+        each = (Act(act.at, "terminate", slot.number) for slot in self._slots)
+        ending = [self._program.start(self._terminate, it, name="terminate") for it in each]
+        for thread in ending:
+            thread.join()
 
     def _storm(self, act: Act) -> None:
         for slot in self._slots:

@@ -54,6 +54,18 @@ NEWEST_JOBS = (
 # are made up for, and jobs whose ticks are moved from the day that ends, or to it.
 _TUESDAY = 20_837
 LATEST_JOBS = (*NEWEST, *dated(_TUESDAY))
+# Those of plans that were written by hand alone: no world of a seed has them.
+OTHER_JOBS = (
+    JobSpec(
+        "replaced_late",
+        2 * SECOND,
+        "slow",
+        options="jitter=4",
+        jitter=4 * SECOND,
+        overlap="replace",
+        ends="cancelled",
+    ),
+)
 # What is felt for long after it was done.
 _LONG_FELT = {"set clock", "kill all", "storm", "backfill", "fill by rate", "fill missed"}
 # The jobs whose runs take long enough to be harmed, and begin again after a crash.

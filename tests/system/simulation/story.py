@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
+from unittest.mock import patch
 
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.interval import IntervalTrigger
@@ -26,12 +27,13 @@ from everytick.settings import SchedulerSettings
 from everytick.system import system, use
 from loguru import _logger as loguru_module
 from loguru import logger
+from loguru._better_exceptions import ExceptionFormatter
 from loguru._datetime import datetime as loguru_datetime
 
 from simulation import bodies, seam
 from simulation.disk import Disk
 from simulation.nature import Nature
-from simulation.plan import LATEST_JOBS, MORE_JOBS, NEWEST_JOBS, Plan
+from simulation.plan import LATEST_JOBS, MORE_JOBS, NEWEST_JOBS, OTHER_JOBS, Plan
 from simulation.world import SECOND, World
 from torture.checker import violations
 from torture.history import History, Row, Violation
@@ -39,9 +41,11 @@ from torture.jobs import LIMITS, SCHEDULE
 
 _NAMES: dict[str, Any] = {name: getattr(bodies, name) for name in ("quick", "slow", "burst", "thread",
     "flaky", "dozer", "numb", "hog", "endless", "deaf", "tell", "gappy")}  # fmt: skip
-_SPECS = {spec.id: spec for spec in (*SCHEDULE, *MORE_JOBS, *NEWEST_JOBS, *LATEST_JOBS)}
+_SPECS = {spec.id: spec for spec in (*SCHEDULE, *MORE_JOBS, *NEWEST_JOBS, *LATEST_JOBS, *OTHER_JOBS)}
 # It tells there what it takes for a mistake, with the address of the future.
 _FUTURES, _ADDRESS = logging.getLogger("concurrent.futures"), re.compile(r" \d+")
+# It looks for all folders of the interpreter, for each sink that a process of the engine has.
+_folders = cache(ExceptionFormatter._get_lib_dirs)
 # The sink of all worlds, by its number for loguru, and the filter of the one that runs.
 _sinks: dict[int, Any] = {}
 _keepers: list[Callable[[Any], bool]] = []
@@ -208,11 +212,12 @@ def _only_sink(keep: Callable[[Any], bool]) -> Iterator[None]:
     _keepers.append(keep)
     try:
         if not _sinks:
-            # Once: it looks for all folders of the interpreter, for each sink.
+            # Once for all worlds.
             logger.add(lambda _message: None, level="INFO", filter=lambda record: _keepers[-1](record))
             _sinks.update(core.handlers)
         core.min_level = min(sink.levelno for sink in _sinks.values())
-        yield
+        with patch.object(ExceptionFormatter, "_get_lib_dirs", staticmethod(_folders)):
+            yield
     finally:
         _keepers.pop()
         core.handlers, core.min_level = sinks, level

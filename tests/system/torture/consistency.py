@@ -16,8 +16,6 @@ _COMMITTING = SECOND
 _NOTICING = SECOND // 2
 # How long a run may wait in a process, when it is due, until it is entered, or given back to the queue.
 _WAITING = SECOND
-# How long it takes at most, when a process goes on that was frozen, until a body is entered.
-_ENTERING = SECOND // 10
 
 
 def ledger_against_file(history: History, harm: Harm) -> Iterator[Violation]:
@@ -108,12 +106,7 @@ def overlapping(history: History, harm: Harm) -> Iterator[Violation]:
         for start in sorted(starts, key=lambda start: start.at):
             under_way = [s for s in under_way if s.end is not None and s.end > start.at]
             counted = [s for s in under_way if not harm.harmed(s, s.end or start.at)]
-            # Nor one whose process was frozen between its last look at the lease and its first line: on the
-            # event loop nothing lies between the two.
-            entered_late = history.specs[job].body in ON_THREADS and harm.near(
-                start.at - _ENTERING, start.at, PARTED, start.pid
-            )
-            if len(counted) >= history.specs[job].max_instances and not entered_late:
+            if len(counted) >= history.specs[job].max_instances and not harm.entered_late(start):
                 sentence = f"tick {start.tick} began while {len(under_way)} others were under way"
                 yield Violation(f"{job}: {sentence}", job, start.tick, start.pid)
             under_way.append(start)
@@ -129,7 +122,7 @@ def groups(history: History, harm: Harm) -> Iterator[Violation]:
                 continue
             under_way = [s for s in under_way if s.end is not None and s.end > start.at]
             counted = [s for s in under_way if not harm.harmed(s, s.end or start.at)]
-            if len(counted) >= limit:
+            if len(counted) >= limit and not harm.entered_late(start):
                 sentence = f"tick {start.tick} began while {len(counted)} others of {group} were under way"
                 yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
             under_way.append(start)

@@ -38,7 +38,9 @@ def only_where_none_runs_it(history: History, harm: Harm) -> Iterator[Violation]
             begins, ends = (harm.instants(shown) for shown in (row["tick_us"], last))
             if not begins or not ends:
                 continue
-            begin, end = min(begins), max(ends)
+            # When the clock showed them first they were decided about: it may show them again.
+            begin = min(begins)
+            end = min((at for at in ends if at >= begin), default=begin)
             known = [life for life in _set_to_run(history, spec) if _was_known(harm, life, begin, end)]
             if known:
                 sentence = f"is on record as disabled, though {known[0].pid} was well and set to run the job"

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from torture.history import Fault, History, Life, Row, Start
-from torture.jobs import SECOND
+from torture.jobs import ON_THREADS, SECOND
 
 DEADLY = ("kill", "kill young", "kill all")
 ENDING = ("terminate", "terminate twice")
@@ -27,6 +27,8 @@ _LONGEST = 3 * SECOND
 _MOMENT = 3 * SECOND // 2
 # A process is not asked to be quick in its first second, when others start as well.
 _WARMING = SECOND
+# How long it takes at most, when a process goes on that was frozen, until a body is entered.
+_ENTERING = SECOND // 10
 _MINUTE = 60 * SECOND
 _TIMED = re.compile(r"^(?:\x1b\[\d+m)*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+)", re.MULTILINE)
 _LOCKED = re.compile(_TIMED.pattern + r".*the ledger does not answer \(.*lock", re.MULTILINE)
@@ -83,10 +85,9 @@ class Harm:
                 return True
         return False
 
-    def last_begun(self, begin: int, end: int, kinds: Collection[str]) -> int | None:
-        """Return when the last harm of these kinds began between two instants."""
-        begun = [fault.begin for fault in self._faults if fault.kind in kinds]
-        return max((at for at in begun if begin <= at <= end), default=None)
+    def begun(self, begin: int, end: int, kinds: Collection[str]) -> list[int]:
+        """Return when harm of these kinds began between two instants, in its order."""
+        return [fault.begin for fault in self._faults if fault.kind in kinds and begin <= fault.begin <= end]
 
     def harmed(self, start: Start, until: int) -> bool:
         """Return whether harm was done to the process of a body between its start and an instant."""
@@ -184,6 +185,15 @@ class Harm:
             pid == life.pid and first <= end and last + SECOND >= begin for pid, first, last in self._blocked
         )
         return not blocked and not self.near(begin - SECOND, end, pid=life.pid)
+
+    def entered_late(self, start: Start) -> bool:
+        """Return whether a process was frozen between its look at a lease and the first line of the body.
+
+        On the event loop nothing lies between the two.
+        """
+        spec = self._specs.get(start.job)
+        on_thread = spec is not None and spec.body in ON_THREADS
+        return on_thread and self.near(start.at - _ENTERING, start.at, PARTED, start.pid)
 
     def longest_parted(self, pid: int) -> int:
         """Return for how long a process was cut off from the others, at most at one time."""

@@ -120,7 +120,7 @@ def few_at_a_time(history: History, harm: Harm) -> Iterator[Violation]:
             continue
         others = [it for it in under_way[number] if it.end is not None and it.end > start.at]
         counted = [it for it in others if not harm.harmed(it, it.end or start.at)]
-        if len(counted) >= at_once.get(number, _MOST_AT_ONCE):
+        if len(counted) >= at_once.get(number, _MOST_AT_ONCE) and not harm.entered_late(start):
             sentence = f"tick {start.tick} of backfill {number} began while {counted[-1].tick} was under way"
             yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
         under_way[number] = [*others, start]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 
 from torture.faults import DEADLY, PARTED, Harm
 from torture.history import History, Row
@@ -51,25 +53,59 @@ def held_by_the_dead(history: History, harm: Harm, row: Row) -> list[tuple[int, 
 def _given_back(history: History, harm: Harm, rows: Iterable[Row]) -> list[tuple[int, int]]:
     """Return when runs counted as under way whose process was harmed before it entered them.
 
-    That is from when they were due until others had found it, or the next process claimed them.
+    That is until others had found it, or the next process claimed them.
     """
-    began = {it["run_id"]: it["started_us"] for it in history.attempts if it["attempt"] == 1}
-    found = []
+    attempts: dict[int, list[Row]] = defaultdict(list)
+    for attempt in history.attempts:
+        attempts[attempt["run_id"]].append(attempt)
+    found: list[tuple[int, int]] = []
     for row in rows:
-        spec, tick = history.specs.get(row["job_id"]), row["tick_us"]
-        was_claimed = row["claimed_us"] is not None or row["run_id"] in began
-        if spec is None or tick is None or not was_claimed:
-            continue
-        # One that was given back, and waits, keeps the claim of who had it.
-        on_record = began.get(row["run_id"], None if row["state"] in _WAITING else row["claimed_us"])
-        again = _ENDLESS if on_record is None else min(harm.instants(on_record), default=_ENDLESS)
-        # A retry is due later than its first attempt was.
-        for due in harm.instants(min(row["due_us"], tick + spec.jitter)):
-            reserved = min([due, *(at for at in harm.instants(tick) if at <= due)]) - AHEAD
-            harmed = harm.last_begun(reserved, min(again, due + int(ENTERING)), (*DEADLY, *PARTED))
-            if harmed is not None and due < again:
-                found.append((due, min(again, harm.well_since(harmed, _FOUND, again))))
+        if row["kind"] != "backfill":
+            ended = sorted(attempts[row["run_id"]], key=itemgetter("attempt"))
+            found += _first_given_back(history, harm, row, ended)
+            found += _more_given_back(history, harm, row, ended)
     return found
+
+
+def _first_given_back(
+    history: History, harm: Harm, row: Row, ended: Sequence[Row]
+) -> Iterator[tuple[int, int]]:
+    """Yield when that was so of a tick that had not begun yet: from when it was due."""
+    spec, tick = history.specs.get(row["job_id"]), row["tick_us"]
+    if spec is None or tick is None or (row["claimed_us"] is None and not ended):
+        return
+    # One that was given back, and waits, keeps the claim of who had it.
+    on_record = ended[0]["started_us"] if ended else None if row["state"] in _WAITING else row["claimed_us"]
+    again = _ENDLESS if on_record is None else min(harm.instants(on_record), default=_ENDLESS)
+    # A retry is due later than its first attempt was.
+    for due in harm.instants(min(row["due_us"], tick + spec.jitter)):
+        reserved = min([due, *(at for at in harm.instants(tick) if at <= due)]) - AHEAD
+        harmed = harm.begun(reserved, min(again, due + int(ENTERING)), (*DEADLY, *PARTED))
+        if harmed and due < again:
+            yield due, min(again, harm.well_since(harmed[-1], _FOUND, again))
+
+
+def _more_given_back(
+    history: History, harm: Harm, row: Row, ended: Sequence[Row]
+) -> Iterator[tuple[int, int]]:
+    """Yield when that was so of a run between two of its attempts.
+
+    When the next one was claimed then is not on record, nor by whom: at most a moment before the harm, and
+    not before a person asked for it.
+    """
+    claimed = None if row["state"] in _WAITING else row["claimed_us"]
+    following = [it["started_us"] or it["finished_us"] for it in ended[1:]]
+    for attempt, on_record in zip(ended, [*following, claimed], strict=False):
+        by_hand = history.asked_of("retry", row["run_id"])
+        asked = [it.begin for it in by_hand if it.attempt in (0, attempt["attempt"] + 1)]
+        cut = max([min(asked, default=0), *harm.instants(attempt["finished_us"])])
+        again = _ENDLESS if on_record is None else min(harm.instants(on_record), default=_ENDLESS)
+        spans = [
+            (max(cut, at - int(ENTERING)), min(again, harm.well_since(at, _FOUND, again)))
+            for at in harm.begun(cut, again, (*DEADLY, *PARTED))
+        ]
+        # One after the other may have had it, but it has one place.
+        yield from _together(spans, 1)
 
 
 def _together(spans: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:

@@ -122,9 +122,9 @@ def _given_up(harm: Harm, start: Start, attempt: Row | None) -> int:
 
 
 def _due_meanwhile(history: History, harm: Harm, spec: JobSpec, start: Start) -> Iterator[int]:
-    """Yield when ticks were due that waited for a run: each is on record, and was not too late."""
+    """Yield when newer ticks were due that waited for a run: each is on record, and was not too late."""
     for row in history.rows_of(spec.id):
         late = row["state"] == "skipped" and row["reason"] != "coalesced"
-        if row["tick_us"] is None or row["attempt"] > 1 or late or row["run_id"] == start.run:
+        if row["tick_us"] is None or row["tick_us"] <= start.tick or row["attempt"] > 1 or late:
             continue
         yield from (at for at in harm.instants(row["due_us"]) if at > start.at + SECOND)

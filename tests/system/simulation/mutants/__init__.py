@@ -14,6 +14,7 @@ and only the two together are worth planting. By theme:
 - `deploys`: jobs that leave the code, and jobs that get another id
 - `environments`: jobs that processes are set not to run
 - `fills`: the pace of backfills, and those of missed ticks alone
+- `worlds` has small plans that find them, and `simulation.found` others
 - `planting` has what each of them is made with
 
 What cannot be seen from outside, and is not planted alone:

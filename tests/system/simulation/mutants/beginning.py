@@ -12,10 +12,12 @@ from everytick.engine import admission, held, runner
 from everytick.store import queue
 from everytick.store.records import Claim, JobState
 
+from simulation.found import FOUND
+from simulation.mutants import worlds
 from simulation.mutants.planting import mutant
 
 
-@mutant(seed=177)
+@mutant(plan=worlds.POISONED)
 def a_run_is_entered_before_it_is_recorded_as_started() -> AbstractContextManager[Any]:
     usual = admission.Admission.dispatch
 
@@ -39,7 +41,7 @@ def a_run_begins_at_its_tick_and_not_at_its_due_instant() -> AbstractContextMana
     return patch.object(admission.Admission, "dispatch", dispatch)
 
 
-@mutant(seed=124)
+@mutant(plan=FOUND["claimed ahead, then paused, while the clock is set back before the tick"])
 def a_process_that_was_frozen_does_not_ask_whether_a_run_is_still_its_own() -> AbstractContextManager[Any]:
     return patch.object(runner, "_FRESH_SECONDS", math.inf)
 
@@ -67,12 +69,16 @@ class _NoCounter(dict[str, int]):
         return self
 
 
-@mutant(seed=144)
+@mutant(
+    plan=FOUND[
+        "a tick that waits when newer code comes, of which a tick is due before the next one of the older"
+    ]
+)
 def a_process_whose_loop_is_blocked_keeps_what_it_has_claimed() -> AbstractContextManager[Any]:
     return patch.object(admission.Admission, "requeue_overdue", lambda _admission: None)
 
 
-@mutant(seed=335)
+@mutant(plan=worlds.LATE)
 def a_run_that_was_given_back_is_entered_all_the_same() -> AbstractContextManager[Any]:
     return patch.object(held.Held, "remove", _remove_or_not)
 

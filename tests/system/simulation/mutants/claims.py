@@ -11,6 +11,7 @@ from everytick.model.job import Job
 from everytick.store import gaps, limits
 from everytick.store import job_statements as job_sql
 
+from simulation.mutants import worlds
 from simulation.mutants.planting import mutant, other_text
 
 
@@ -28,7 +29,7 @@ def a_claim_does_not_look_whether_another_one_moved_the_watermark() -> AbstractC
     )
 
 
-@mutant(seed=14)
+@mutant(plan=worlds.PAUSED)
 def a_claim_does_not_look_for_a_pause() -> AbstractContextManager[Any]:
     return other_text(job_sql.ADVANCE_WATERMARKS, ("AND paused_us IS NULL", ""))
 
@@ -43,16 +44,16 @@ def runs_that_are_under_way_are_not_counted() -> AbstractContextManager[Any]:
     return patch.object(limits, "added_up", lambda _rows, _by: {})
 
 
-@mutant(seed=14)
+@mutant(plan=worlds.LATE_FOR_MANY)
 def more_is_made_up_for_than_was_asked_for() -> AbstractContextManager[Any]:
     return patch.object(Job, "most_waiting", 10)
 
 
-@mutant(seed=326)
+@mutant(plan=worlds.LATE)
 def the_grace_is_not_looked_at() -> AbstractContextManager[Any]:
     return patch.object(Job, "too_late", lambda _job, _due, _now: False)
 
 
-@mutant(seed=7)
+@mutant(plan=worlds.FULL)
 def a_failed_claim_is_forgotten() -> AbstractContextManager[Any]:
     return patch.object(clock.Clock, "_try_again", lambda _clock, _jobs, _problem: None)

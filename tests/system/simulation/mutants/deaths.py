@@ -14,6 +14,8 @@ from everytick.store import process_statements as process_sql
 from everytick.store import statements as sql
 from everytick.system import system
 
+from simulation.found import FOUND
+from simulation.mutants import worlds
 from simulation.mutants.planting import mutant, replaced, without
 
 
@@ -37,12 +39,12 @@ def a_lease_ends_by_the_wall_clock() -> AbstractContextManager[Any]:
     return _dying(heartbeats.LEASE_SECONDS, lambda: ticks.now() / ticks.SECOND)
 
 
-@mutant(seed=89)
+@mutant(plan=worlds.STORM)
 def a_lease_is_too_short() -> AbstractContextManager[Any]:
     return _dying(4.0, lambda: system.monotonic())
 
 
-@mutant(seed=14)
+@mutant(plan=worlds.STORM)
 def nobody_looks_for_those_that_died() -> AbstractContextManager[Any]:
     return patch.object(heartbeats.Heartbeats, "_find_silent", lambda _beats, _connection, _dead: None)
 
@@ -57,7 +59,7 @@ def what_a_dead_process_had_reserved_is_not_given_back() -> AbstractContextManag
     return patch.object(sql, "RELEASE_RUNS_OF", f"{sql.RELEASE_RUNS_OF} AND false")
 
 
-@mutant(seed=8)
+@mutant(plan=worlds.POISONED)
 def what_a_dead_process_ran_is_given_up() -> AbstractContextManager[Any]:
     return replaced(sql, "LOSE_RUNS_OF", "<> 'rerun'", "= 'rerun'")
 
@@ -79,17 +81,19 @@ def a_process_that_joins_others_takes_its_start_for_a_new_one() -> AbstractConte
     return patch.object(joining, "_clear_dead", clear)
 
 
-@mutant(seed=21_130_031)
+@mutant(plan=worlds.POISONED)
 def a_run_is_tried_again_after_any_number_of_crashes() -> AbstractContextManager[Any]:
     return patch.object(workers, "MOST_CRASHES", 1_000)
 
 
-@mutant(seed=213)
+@mutant(plan=worlds.STORM)
 def a_process_that_joins_the_dead_never_learns_that_they_are() -> AbstractContextManager[Any]:
     return patch.object(heartbeats.Heartbeats, "_is_new_start", lambda *_about: False)
 
 
-@mutant(seed=80_645_059)
+@mutant(
+    plan=FOUND["a start of several that find only dead ones, by a clock that was set back before they died"]
+)
 @contextmanager
 def a_heartbeat_since_the_join_is_told_by_the_wall_clock() -> Iterator[None]:
     joined = heartbeats.Heartbeats.joined

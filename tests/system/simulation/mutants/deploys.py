@@ -11,6 +11,7 @@ from everytick.store import definitions, renaming, requests
 from everytick.store import job_statements as job_sql
 from everytick.store.bulk import Bulk
 
+from simulation.found import FOUND
 from simulation.mutants.planting import mutant, other_text
 
 
@@ -24,7 +25,7 @@ def what_waits_when_its_job_is_removed_waits_on() -> AbstractContextManager[Any]
     return patch.object(requests, "cancel_waiting", lambda _connection, _job_id, _now: None)
 
 
-@mutant(seed=41_000_187)
+@mutant(plan=FOUND["a job that is in the code again while the clock is back, before ticks that it had"])
 def ticks_that_are_recorded_at_a_removal_may_come_again() -> AbstractContextManager[Any]:
     return other_text(job_sql.REMOVE_JOBS, ("ELSE given.upto END", "ELSE watermark_us END"))
 

@@ -11,10 +11,14 @@ from everytick.model.job import Job
 from everytick.store import runs, writer
 from everytick.store import statements as sql
 
+from simulation.found import FOUND
+from simulation.mutants import worlds
 from simulation.mutants.planting import mutant, other_text
 
 
-@mutant(seed=327)
+@mutant(
+    plan=FOUND["a thread of a group that is frozen just before its first line, while others have its place"]
+)
 def the_token_of_an_outcome_is_not_looked_at() -> AbstractContextManager[Any]:
     return other_text(
         sql.FINISH_RUNS,
@@ -24,7 +28,7 @@ def the_token_of_an_outcome_is_not_looked_at() -> AbstractContextManager[Any]:
     )
 
 
-@mutant(seed=336)
+@mutant(plan=worlds.FULL)
 def an_outcome_is_dropped_when_the_ledger_is_away() -> AbstractContextManager[Any]:
     usual = writer.Writer._postpone
 
@@ -36,7 +40,7 @@ def an_outcome_is_dropped_when_the_ledger_is_away() -> AbstractContextManager[An
     return patch.object(writer.Writer, "_postpone", postpone)
 
 
-@mutant(seed=41_000_651)
+@mutant(plan=worlds.CANCELLED_WRITES)
 def what_was_cancelled_is_told_so_each_time_that_it_is_tried() -> AbstractContextManager[Any]:
     def begin(self: Any) -> bool:
         return bool(self.future.running() or self.future.set_running_or_notify_cancel())
@@ -44,7 +48,9 @@ def what_was_cancelled_is_told_so_each_time_that_it_is_tried() -> AbstractContex
     return patch.object(writer._Task, "begin", begin)
 
 
-@mutant(seed=190)
+@mutant(
+    plan=FOUND["a tick that still waits when a newer one has begun, since the clock was set back in between"]
+)
 def a_run_that_may_not_begin_yet_is_not_given_back() -> AbstractContextManager[Any]:
     return patch.object(runs, "_turn_away", lambda _connection, _me, _held, reason: reason)
 
@@ -62,12 +68,12 @@ def a_process_leaves_before_its_outcomes_are_written() -> AbstractContextManager
     return patch.object(writer.Writer, "close", close)
 
 
-@mutant(seed=85)
+@mutant(plan=worlds.FAILING)
 def a_failed_run_is_not_tried_again() -> AbstractContextManager[Any]:
     return patch.object(Job, "retry_at", lambda *_about: None)
 
 
-@mutant(seed=21_130_031)
+@mutant(plan=worlds.DEAF)
 def a_cut_run_is_not_told_of() -> AbstractContextManager[Any]:
     usual = process.Process.drain
 
@@ -78,7 +84,7 @@ def a_cut_run_is_not_told_of() -> AbstractContextManager[Any]:
     return patch.object(process.Process, "drain", drain)
 
 
-@mutant(seed=9066)
+@mutant(plan=worlds.DEAF)
 def a_run_that_ignores_a_stop_has_no_outcome() -> AbstractContextManager[Any]:
     # What is left at the very end is written down once more, whatever it is: here only what is on a thread.
     usual = runner.Runner.interrupt_threads_left

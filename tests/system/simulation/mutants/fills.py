@@ -10,6 +10,7 @@ from unittest.mock import patch
 from everytick.store import backfill_statements as sql
 from everytick.store import backfills
 
+from simulation.mutants import worlds
 from simulation.mutants.planting import mutant, other_text, without
 
 
@@ -23,7 +24,7 @@ def all_that_a_rate_had_allowed_is_made_up_for() -> AbstractContextManager[Any]:
     return patch.object(backfills, "_MADE_UP_FOR", 2**60)
 
 
-@mutant(seed=198)
+@mutant(plan=worlds.MISSED)
 @contextmanager
 def what_succeeded_is_made_up_for_too() -> Iterator[None]:
     # Each of the two leaves it out.
@@ -38,6 +39,6 @@ def what_was_made_up_for_is_made_up_for_again() -> AbstractContextManager[Any]:
     return other_text(sql.LIST_SETTLED, ("for_tick_us = given.tick", "for_tick_us = -given.tick"))
 
 
-@mutant(seed=26)
+@mutant(plan=worlds.MISSED)
 def ticks_that_were_skipped_together_are_not_made_up_for() -> AbstractContextManager[Any]:
     return without(sql, "LIST_NOT_SUCCEEDED", ", 'skipped'")

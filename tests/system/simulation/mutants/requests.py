@@ -13,6 +13,7 @@ from everytick.store import backfills, requests
 from everytick.store import statements as sql
 
 from simulation.disk import MemoryLedger
+from simulation.mutants import worlds
 from simulation.mutants.planting import mutant, replaced, without
 
 
@@ -21,7 +22,7 @@ def a_cancellation_is_forgotten() -> AbstractContextManager[Any]:
     return patch.object(runner.Runner, "cancel", lambda _runner, _unwanted: None)
 
 
-@mutant(seed=326)
+@mutant(plan=worlds.TAKEN_BACK)
 def a_retry_loses_its_attempt_count() -> AbstractContextManager[Any]:
     return without(sql, "RETRY_ENDED", "attempt = attempt + 1, ")
 
@@ -47,12 +48,12 @@ def a_tick_of_a_backfill_is_made_twice() -> AbstractContextManager[Any]:
     return replaced(backfill_sql, "ADVANCE", "upto_us = :upto", "upto_us = upto_us")
 
 
-@mutant(seed=6)
+@mutant(plan=worlds.FILLED)
 def the_runs_of_a_backfill_are_not_counted() -> AbstractContextManager[Any]:
     return patch.object(backfills, "count_open", lambda _connection, _number: 0)
 
 
-@mutant(seed=21)
+@mutant(plan=worlds.LOST_ANSWERS)
 def a_commit_whose_answer_is_lost_is_taken_for_undone() -> AbstractContextManager[Any]:
     usual = MemoryLedger.connect
 
@@ -62,12 +63,12 @@ def a_commit_whose_answer_is_lost_is_taken_for_undone() -> AbstractContextManage
     return patch.object(MemoryLedger, "connect", connect)
 
 
-@mutant(seed=171)
+@mutant(plan=worlds.PAUSED)
 def a_run_that_was_cut_off_begins_again_although_it_was_cancelled() -> AbstractContextManager[Any]:
     return without(sql, "CANCEL_RUN", "rerun_until_us = NULL, ")
 
 
-@mutant(seed=23)
+@mutant(plan=worlds.TAKEN_BACK)
 def a_cancelled_retry_takes_the_outcome_before_it_along() -> AbstractContextManager[Any]:
     return patch.object(requests, "_restore", lambda _connection, _run_id, asked: False)
 
@@ -83,11 +84,11 @@ def a_tick_of_a_backfill_is_passed_over() -> AbstractContextManager[Any]:
     return patch.object(backfills, "_next", following)
 
 
-@mutant(seed=335)
+@mutant(plan=worlds.OFFERED)
 def two_people_may_take_one_id() -> AbstractContextManager[Any]:
     return patch.object(offered_jobs, "_is_gone", lambda _state: True)
 
 
-@mutant(seed=167)
+@mutant(plan=worlds.OFFERED)
 def an_offered_function_gets_its_date_as_text() -> AbstractContextManager[Any]:
     return patch.object(executor, "as_annotated", lambda _function, args, kwargs: (args, kwargs))
