@@ -48,7 +48,7 @@ def endless(app: Application, options: str = "") -> None:
 
 def once_soon(app: Application, task: str) -> None:
     """Schedule a task for one instant in some seconds: the same declaration at each start."""
-    at = datetime.now(UTC) + timedelta(seconds=4)
+    at = datetime.now(UTC) + timedelta(seconds=8)
     app.schedule(
         f'scheduler.add_job({task}, "date", run_date="{at.isoformat()}", id="{task}")',
         f"from app.services.my_tasks import {task}\n",
