@@ -28,6 +28,8 @@ _numbers = itertools.count(1)
 class Server:
     """One server with a data folder of its own, on a free port of 127.0.0.1."""
 
+    _making: psycopg.Connection[Any] | None = None
+
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder, self._programs = folder, programs
         self.port = free_port()
@@ -104,7 +106,15 @@ class Server:
     def new_ledger(self) -> str:
         """Make an empty schema; return the address of a ledger in it."""
         schema = f"ledger_{next(_numbers)}"
-        self.execute(f"CREATE SCHEMA {schema}")
+        made = f"CREATE SCHEMA {schema}"
+        # Kept, since to connect takes longer than all else; the server may have been stopped meanwhile.
+        if self._making is None or self._making.broken:
+            self._making = psycopg.connect(self.url(), autocommit=True)
+        try:
+            self._making.execute(made)
+        except psycopg.OperationalError:
+            self._making = None
+            return self.new_ledger()
         return self.url(schema)
 
     @property
@@ -153,6 +163,8 @@ def running_server(*, start: bool = True) -> Iterator[Server]:
         try:
             yield made
         finally:
+            if made._making is not None:
+                made._making.close()
             if made.runs():
                 made.stop("immediate")
 

@@ -112,7 +112,7 @@ shifts = st.sampled_from(["skip", "next-workday", "previous-workday"])
 
 
 @pytest.mark.full
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.sampled_from(SHIFTS), hours, few_minutes, around, some_weekdays, shifts)
 def test_cron_without_excluded_days_agrees_with_looking_at_every_tick(
     near_shift: tuple[str, date],
