@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -44,10 +45,25 @@ class Host:
         self.begun += 1
         with connection:
             if self._is_asked_first:
-                self.taken.append(connection.recv(10_000))
+                self.taken.append(_request(connection))
             with suppress(OSError):
                 self._answer(connection)
         self.lasted.append(time.monotonic() - begin)
+
+
+def _request(connection: socket.socket) -> bytes:
+    """Return a whole request: the system resets a connection that is closed with something unread."""
+    taken, length = connection.recv(10_000), 0
+    while True:
+        head, _, body = taken.partition(b"\r\n\r\n")
+        if found := re.search(rb"content-length: *(\d+)", head, re.IGNORECASE):
+            length = int(found[1])
+        if b"\r\n\r\n" in taken and len(body) >= length:
+            return taken
+        more = connection.recv(10_000)
+        if not more:
+            return taken
+        taken += more
 
 
 def drips(text: bytes, begin: bytes = b"") -> Answer:

@@ -71,11 +71,11 @@ def _run(seeds: Sequence[int], jobs: int) -> int:
 def _find_mutants(seeds: Sequence[int], jobs: int) -> int:
     survived = 0
     for name, found in found_by(seeds, jobs):
-        world = MUTANTS[name].world
-        has_plan = isinstance(world, Plan)
-        survived += found is None and not (has_plan and MUTANTS[name].is_found_by(world))
+        mutant = MUTANTS[name]
+        survived += found is None and not (mutant.is_rare and mutant.is_found_by(mutant.world))
         said = "none of the seeds finds it" if found is None else f"seed {found}"
-        print(f"{name}: {said} ({'a plan' if has_plan else world} is in its line)", flush=True)
+        known = "a plan" if isinstance(mutant.world, Plan) else mutant.world
+        print(f"{name}: {said} ({known} is in its line)", flush=True)
     return 1 if survived else 0
 
 

@@ -50,7 +50,8 @@ def a_new_tick_goes_before_a_run_that_was_cut_off() -> AbstractContextManager[An
 
 
 @mutant(
-    plan=FOUND["a run that was reserved for later, while older ones wait for the place of a dead process"]
+    plan=FOUND["a run that was reserved for later, while older ones wait for the place of a dead process"],
+    is_rare=True,
 )
 @contextmanager
 def a_run_that_was_reserved_goes_before_older_ones_that_wait_for_a_dead_process() -> Iterator[None]:
@@ -79,7 +80,7 @@ def nothing_makes_way_for_a_newer_tick() -> AbstractContextManager[Any]:
 
 
 # Its jitter makes an older tick due while the run of a newer one is under way.
-@mutant(plan=Plan(1, ("replaced_late",), 1, False, 6, 2.0, 6.0, ()))
+@mutant(plan=Plan(1, ("replaced_late",), 1, False, 6, 2.0, 6.0, ()), is_rare=True)
 def a_newer_tick_makes_way_for_an_older_one() -> AbstractContextManager[Any]:
     return other_text(
         limit_statements.LIST_IN_THE_WAY,

@@ -18,12 +18,13 @@ Plant = Callable[[], AbstractContextManager[Any]]
 class Mutant:
     """A bug, and a world that is known to find it: that of a seed, by its number, or a plan.
 
-    Of several that do, one that is small: the whole suite runs each of them. That the worlds of seeds find it
-    too, one of so many from seed 1 on, is looked at apart; hardly any of them shows some of these bugs.
+    Of several that do, one that is small: the whole suite runs each of them. One of so many seeds, from 1 on,
+    finds it too, which is looked at apart; where `is_rare`, hardly any does.
     """
 
     plant: Plant
     world: int | Plan
+    is_rare: bool
 
     def is_found_by(self, world: int | Plan) -> bool:
         """Return whether a world breaks the contract with this bug."""
@@ -39,11 +40,13 @@ def planned(world: int | Plan) -> Plan:
 MUTANTS: dict[str, Mutant] = {}
 
 
-def mutant(*, seed: int = 1, plan: Plan | None = None) -> Callable[[Plant], Plant]:
+def mutant(
+    *, seed: int = 1, plan: Plan | None = None, is_rare: bool = False
+) -> Callable[[Plant], Plant]:
     """Keep a bug by the name of the function that plants it, with a seed or a plan that finds it."""
 
     def keep(plant: Plant) -> Plant:
-        MUTANTS[plant.__name__] = Mutant(plant, seed if plan is None else plan)
+        MUTANTS[plant.__name__] = Mutant(plant, seed if plan is None else plan, is_rare)
         return plant
 
     return keep
