@@ -26,7 +26,7 @@ from loguru import logger
 
 import added_tasks
 from inside import deaf_until, rows, rows_of, until
-from ledgers import changing
+from ledgers import change, changing
 
 
 async def test_a_listener_that_exits_does_not_deafen_the_others(scheduler: AsyncIOScheduler) -> None:
@@ -81,16 +81,24 @@ async def test_a_coroutine_whose_clean_up_fails_when_it_is_cut_is_interrupted(
 async def test_a_run_that_was_taken_away_while_the_process_was_frozen_is_not_entered(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As if it had been frozen between the claim and its due instant.
+    # As if it had been frozen between the claim and its due instant, so that it asks before it enters a run.
     monkeypatch.setattr(runner_room, "_FRESH_SECONDS", -1.0)
     calls: list[int] = []
+    taken: list[int] = []
+    asked = runner_room.Runner._start
+
+    async def too_late(runner: runner_room.Runner, claim: Any, job: Any) -> bool:
+        if not taken:
+            taken.append(claim.run_id)
+            change(
+                scheduler.ledger,
+                "UPDATE scheduler_runs SET attempt = 2, process_id = 'another', state = 'succeeded'",
+            )
+        return await asked(runner, claim, job)
+
+    monkeypatch.setattr(runner_room.Runner, "_start", too_late)
     scheduler.add_job(lambda: calls.append(1), "interval", seconds=1, id="job")
     async with scheduler:
-        await until(lambda: rows(scheduler, "running"))
-        with changing(scheduler.ledger) as connection:
-            connection.execute(
-                "UPDATE scheduler_runs SET attempt = 2, process_id = 'another', state = 'succeeded'"
-            )
         await until(lambda: calls)
     assert len(calls) == len(rows(scheduler, "succeeded")) - 1
 
