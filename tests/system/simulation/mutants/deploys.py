@@ -25,7 +25,10 @@ def what_waits_when_its_job_is_removed_waits_on() -> AbstractContextManager[Any]
     return patch.object(requests, "cancel_waiting", lambda _connection, _job_id, _now: None)
 
 
-@mutant(plan=FOUND["a job that is in the code again while the clock is back, before ticks that it had"])
+@mutant(
+    plan=FOUND["a job that is in the code again while the clock is back, before ticks that it had"],
+    is_rare=True,
+)
 def ticks_that_are_recorded_at_a_removal_may_come_again() -> AbstractContextManager[Any]:
     return other_text(job_sql.REMOVE_JOBS, ("ELSE given.upto END", "ELSE watermark_us END"))
 

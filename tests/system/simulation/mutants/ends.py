@@ -40,7 +40,7 @@ def an_outcome_is_dropped_when_the_ledger_is_away() -> AbstractContextManager[An
     return patch.object(writer.Writer, "_postpone", postpone)
 
 
-@mutant(plan=worlds.CANCELLED_WRITES)
+@mutant(plan=worlds.CANCELLED_WRITES, is_rare=True)
 def what_was_cancelled_is_told_so_each_time_that_it_is_tried() -> AbstractContextManager[Any]:
     def begin(self: Any) -> bool:
         return bool(self.future.running() or self.future.set_running_or_notify_cancel())

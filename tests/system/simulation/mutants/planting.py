@@ -40,9 +40,7 @@ def planned(world: int | Plan) -> Plan:
 MUTANTS: dict[str, Mutant] = {}
 
 
-def mutant(
-    *, seed: int = 1, plan: Plan | None = None, is_rare: bool = False
-) -> Callable[[Plant], Plant]:
+def mutant(*, seed: int = 1, plan: Plan | None = None, is_rare: bool = False) -> Callable[[Plant], Plant]:
     """Keep a bug by the name of the function that plants it, with a seed or a plan that finds it."""
 
     def keep(plant: Plant) -> Plant:
