@@ -92,7 +92,8 @@ def a_process_that_joins_the_dead_never_learns_that_they_are() -> AbstractContex
 
 
 @mutant(
-    plan=FOUND["a start of several that find only dead ones, by a clock that was set back before they died"]
+    plan=FOUND["a start of several that find only dead ones, by a clock that was set back before they died"],
+    is_rare=True,
 )
 @contextmanager
 def a_heartbeat_since_the_join_is_told_by_the_wall_clock() -> Iterator[None]:
