@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from packaging.version import Version
 
 from app_session import PARTS, ROOT, copy_source
 from release import next_development
+from released_versions import extract
 from rendering import contents, fresh_folder, git
 
 
@@ -66,10 +66,7 @@ def test_a_release_is_a_changelog_a_kept_copy_and_a_tag(repository: Path) -> Non
     assert 'version = "0.1.0"\n' in (repository / "pyproject.toml").read_text(encoding="utf-8")
 
     kept = fresh_folder("kept")
-    with tarfile.open(repository / "tests/template/released/0.1.0.tar.xz") as archive:
-        # The default before 3.14, and unknown before 3.11.4.
-        archive.extraction_filter = getattr(tarfile, "data_filter", None)
-        archive.extractall(kept)
+    extract(repository / "tests/template/released/0.1.0.tar.xz", kept)
     # With the engine of the time: old applications are updated by it, and it wrote their ledgers.
     assert sorted(it.name for it in kept.iterdir()) == sorted(PARTS)
     assert (kept / "src/everytick/store/migrations").is_dir()

@@ -72,7 +72,12 @@ def some_routes(number: int) -> list[tuple[str, ...]]:
 
 def unpack(version: str, folder: Path) -> Path:
     """Put what a release shipped into a folder."""
-    with tarfile.open(ARCHIVES / f"{version}{ENDING}") as archive:
+    return extract(ARCHIVES / f"{version}{ENDING}", folder)
+
+
+def extract(packed: Path, folder: Path) -> Path:
+    """Put what an archive holds into a folder."""
+    with tarfile.open(packed) as archive:
         # The default before 3.14, and unknown before 3.11.4.
         archive.extraction_filter = getattr(tarfile, "data_filter", None)
         archive.extractall(folder)

@@ -6,11 +6,15 @@ Without JavaScript the answer is a page with that sentence and the way back.
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import PureWindowsPath
 from typing import TypeVar
 
+from everytick import app
 from everytick.model import ticks
 from everytick.text.instants import iso
 from everytick.text.wording import not_a_run
@@ -279,5 +283,18 @@ async def _sign_in(request: Request, token: str, name: str, onward: str) -> Resp
 def _sign_in_page(request: Request, onward: str, wrong: str = "", status: int = 200) -> Response:
     is_set = request.app.state.authenticator.is_set
     return page(
-        request, "login.html", status, next=onward, wrong=wrong, longest=LONGEST_NAME, token_is_set=is_set
+        request,
+        "login.html",
+        status,
+        next=onward,
+        wrong=wrong,
+        longest=LONGEST_NAME,
+        token_is_set=is_set,
+        command=_without_folder(app.current().command),
     )
+
+
+def _without_folder(command: str) -> str:
+    """Return a command without where its program is: who has not signed in learns no path of the machine."""
+    program, *words = shlex.split(command, posix=os.name == "posix")
+    return shlex.join([PureWindowsPath(program.strip('"')).name, *words])

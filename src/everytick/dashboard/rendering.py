@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 from datetime import datetime, tzinfo
 from functools import cache
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -62,7 +60,6 @@ def _shared(request: Request) -> dict[str, Any]:
         visitor = None
     return {
         "application": app.current().name,
-        "command": _without_folder(app.current().command),
         "visitor": visitor,
         "may_act": may_act,
         "csrf_token": request.app.state.authenticator.csrf_token(visitor)
@@ -73,12 +70,6 @@ def _shared(request: Request) -> dict[str, Any]:
         "path": path_of(request),
         "now": ticks.now(),
     }
-
-
-def _without_folder(command: str) -> str:
-    """Return a command without where its program is: who has not signed in learns no path of the machine."""
-    program, *words = shlex.split(command, posix=os.name == "posix")
-    return shlex.join([PureWindowsPath(program.strip('"')).name, *words])
 
 
 def problem_response(request: Request, problem: Problem) -> Response:

@@ -175,7 +175,7 @@ class Admission:
         log = logger.bind(job=claim.job_id)
         if verdict == "lost":
             log.warning("run {} was taken over by another process", claim.run_id)
-        elif verdict in ("waits", "behind"):
+        elif verdict in runs.INTO_THE_QUEUE:
             self.has_requeued = True
             if verdict == "behind" or job.options.overlap == "replace":
                 # The look at what waits takes the oldest, for which there is a place; or it asks the run
@@ -388,7 +388,7 @@ class Admission:
                 claim.started, claim.at = True, asked
                 self._ready.append(claims)
             elif self.take_first(claims, claim) and self._hold_others(claims):
-                if verdict in ("waits", "behind"):
+                if verdict in runs.INTO_THE_QUEUE:
                     # With the first of them all wait in the queue, or a later one could begin before it.
                     self._release(claims)
                 else:

@@ -16,7 +16,7 @@ from .connections import Connection, together
 from .records import CANCELLED, Claim, Identity, Outcome
 
 # Why a run may not begin at its due instant, but waits with others of its job.
-_INTO_THE_QUEUE = ("waits", "behind")
+INTO_THE_QUEUE = ("waits", "behind")
 
 
 def release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> None:
@@ -60,7 +60,7 @@ def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, J
     stay: dict[str, int] = {}
     for held, job, reason in _not_now(waiting, {job_id for (job_id,) in paused}, others, older):
         verdicts[held.run_id] = _turn_away(connection, me, held, reason)
-        if reason in _INTO_THE_QUEUE and job.options.overlap != "skip":
+        if reason in INTO_THE_QUEUE and job.options.overlap != "skip":
             stay[job.id] = job.most_waiting
     limits.skip_older_queued(connection, stay, ticks.now(), at_once=True)
     rows = sorted(_row(held) for held, _job in waiting if held.run_id not in verdicts)
@@ -95,7 +95,7 @@ def _not_now(
 
 def _turn_away(connection: Connection, me: Identity, held: Claim, reason: str) -> str:
     """Skip a tick that may not run at its due instant; give back any other run, until it may."""
-    if reason not in _INTO_THE_QUEUE and held.kind == "scheduled" and held.attempt == 1:
+    if reason not in INTO_THE_QUEUE and held.kind == "scheduled" and held.attempt == 1:
         taken = finish(connection, me, Outcome(held, "skipped", reason, finished=ticks.now()))
     else:
         taken = bool(_release(connection, me, [held]))
